@@ -1,0 +1,720 @@
+//! The single producer: claims with a plain store, publishes with a stamp.
+//!
+//! Edges R1–R4 are in `ring.rs` and `slots.rs`. What is special here: nobody else claims, so slots
+//! past `claimed` belong to this producer as far as the consumer has released, and values can be
+//! *staged* there, invisible to all, before they are claimed. A broadcast stages a copy on every
+//! ring first, so that user code (a `clone`, a fill closure, an iterator) runs only while nothing
+//! is promised to anybody; the claim, the look at the caller's condition and the stamps follow
+//! without user code in between.
+#![expect(
+    unsafe_code,
+    reason = "the claim makes this side the owner of unstamped slots"
+)]
+
+use crate::claim::Claim;
+use crate::consumer::Consumer;
+use crate::error::{CapacityError, ClaimError, PushError};
+use crate::panics::FirstPanic;
+use crate::parker::Parker;
+use crate::ring::{Ring, RingOptions};
+use crate::slots::View;
+use crate::sync::{Arc, Ordering, compiler_fence};
+use crate::wait::WaitStrategy;
+use core::fmt;
+use core::mem::ManuallyDrop;
+use std::sync::Arc as StdArc;
+use std::time::Instant;
+
+/// The writing half of a ring with one writer.
+///
+/// `Send` but neither `Sync` nor `Clone`: one thread at a time writes, which is what makes a push
+/// a store and a stamp. Dropping it closes the ring; what was published is still delivered.
+pub struct Producer<T> {
+    ring: Arc<Ring<T>>,
+    /// Where the ring's slots are.
+    slots: View<T>,
+    /// Where the consumer sleeps.
+    ready: StdArc<Parker>,
+    /// Slots are not recycled, and light fences are compiler fences, both the ring's own and those
+    /// of the place where the reader sleeps.
+    plain: bool,
+    /// As `plain`, and nothing is staged: a push may take the short way.
+    short: bool,
+    /// The last known first sequence still in use (R2), so that the consumer's line is read once
+    /// per lap or less.
+    limit: u64,
+    /// Values written past `claimed` and not yet published.
+    staged: u64,
+    /// The staged values are claimed.
+    announced: bool,
+    /// Keeps the type from being `Sync`.
+    single_writer: core::marker::PhantomData<core::cell::Cell<()>>,
+}
+
+pub(crate) fn pair<T>(
+    options: &RingOptions,
+    capacity: usize,
+    factory: Option<&mut dyn FnMut() -> T>,
+) -> Result<(Producer<T>, Consumer<T>), CapacityError> {
+    let ring = Arc::new(Ring::new(options, capacity, true, factory)?);
+    // The reader's place counts too: it may have been made with fences of another kind.
+    let plain = !ring.slots.is_recycled()
+        && ring.fences().is_light_free()
+        && ring.ready().fences().is_light_free();
+    let producer = Producer {
+        limit: ring.free_until(),
+        slots: *ring.slots,
+        ready: StdArc::clone(ring.ready()),
+        plain,
+        short: plain,
+        ring: Arc::clone(&ring),
+        staged: 0,
+        announced: false,
+        single_writer: core::marker::PhantomData,
+    };
+    Ok((producer, Consumer::new(ring)))
+}
+
+impl<T> Producer<T> {
+    /// Pushes `value` if there is room.
+    ///
+    /// # Errors
+    ///
+    /// [`PushError::Full`] or [`PushError::Closed`], with the value.
+    ///
+    /// # Panics
+    ///
+    /// While staged values are neither published nor taken back.
+    ///
+    /// # Complexity
+    ///
+    /// Wait-free: no read-modify-write, no allocation; at most one load of the consumer's line.
+    ///
+    /// # Memory ordering
+    ///
+    /// What the caller did before happens before whatever the consumer does with the value.
+    #[inline]
+    pub fn try_push(&mut self, value: T) -> Result<(), PushError<T>> {
+        if self.ring.is_closed() {
+            return Err(PushError::Closed(value));
+        }
+        self.push_claimed(value, || true)
+    }
+
+    /// Pushes `value` if there is room and `admit` says so once the claim is visible.
+    ///
+    /// The claim is announced (R3), a light fence follows, then `admit` runs: whoever changes what
+    /// `admit` looks at, issues the heavy fence and then reads [`Producer::sequence`] from
+    /// elsewhere ([`Monitor::claimed`]) either was seen by `admit` or sees the claim. A push that
+    /// is not admitted leaves an abandoned sequence behind, which the consumer steps over. Closing
+    /// is not looked at: that is one of the conditions `admit` may have.
+    ///
+    /// # Errors
+    ///
+    /// [`PushError::Full`], or [`PushError::NotAdmitted`]; the value comes back.
+    ///
+    /// # Panics
+    ///
+    /// As [`Producer::try_push`], and when `admit` does; the sequence is then abandoned.
+    ///
+    /// [`Monitor::claimed`]: crate::Monitor::claimed
+    #[inline(always)]
+    pub fn try_push_if(&mut self, value: T, admit: impl Fn() -> bool) -> Result<(), PushError<T>> {
+        self.push_claimed(value, admit)
+    }
+
+    #[inline(always)]
+    fn push_claimed(&mut self, value: T, admit: impl FnOnce() -> bool) -> Result<(), PushError<T>> {
+        if self.short {
+            let before = self.sequence();
+            if let Some(slot) = self.claim_short(admit) {
+                slot.publish(value);
+                return Ok(());
+            }
+            // A claim that was not admitted has left its mark.
+            let full = self.sequence() == before;
+            return Err(if full {
+                PushError::Full(value)
+            } else {
+                PushError::NotAdmitted(value)
+            });
+        }
+        match self.claim_if(admit) {
+            Ok(slot) => {
+                slot.publish(value);
+                Ok(())
+            }
+            Err(ClaimRefused::Full) => Err(PushError::Full(value)),
+            Err(ClaimRefused::NotAdmitted) => Err(PushError::NotAdmitted(value)),
+        }
+    }
+
+    /// Claims the next slot if there is room and `admit` says so once the claim is visible; as
+    /// [`Producer::try_push_if`], for a value that is to be moved once. The slot must be published:
+    /// dropped, its sequence is abandoned and the consumer steps over it.
+    ///
+    /// # Errors
+    ///
+    /// [`ClaimRefused`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Producer::try_push`], and when `admit` does; the sequence is then abandoned.
+    #[inline(always)]
+    pub fn claim_if(
+        &mut self,
+        admit: impl FnOnce() -> bool,
+    ) -> Result<ClaimedSlot<'_, T>, ClaimRefused> {
+        let sequence = self.ring.claimed();
+        if sequence == self.limit && !self.refresh(sequence) {
+            return Err(ClaimRefused::Full);
+        }
+        self.assert_nothing_staged();
+        self.claim_to(sequence.wrapping_add(1));
+        self.ring.fences().light();
+        let slot = ClaimedSlot {
+            producer: self,
+            sequence,
+        };
+        // Refused, or a panic in `admit`: dropping the slot abandons it.
+        if admit() {
+            Ok(slot)
+        } else {
+            Err(ClaimRefused::NotAdmitted)
+        }
+    }
+
+    /// The short way of [`Producer::claim_if`]: `None` when there is no room, when `admit` says no
+    /// (a sequence is abandoned then), and on rings with recycled slots or full fences, where there
+    /// is no short way. Whatever the reason, `claim_if` will tell.
+    ///
+    /// # Panics
+    ///
+    /// When `admit` does; the sequence is then abandoned.
+    #[inline(always)]
+    pub fn claim_short(&mut self, admit: impl FnOnce() -> bool) -> Option<ShortSlot<'_, T>> {
+        let sequence = self.ring.claimed();
+        if !self.short || (sequence == self.limit && !self.refresh(sequence)) {
+            return None;
+        }
+        self.claim_to(sequence.wrapping_add(1));
+        // F1, which is known to be a compiler fence.
+        compiler_fence(Ordering::SeqCst);
+        let slot = ShortSlot(ClaimedSlot {
+            producer: self,
+            sequence,
+        });
+        // Refused, or a panic in `admit`: dropping the slot abandons it.
+        if admit() { Some(slot) } else { None }
+    }
+
+    fn assert_nothing_staged(&self) {
+        // The slot at `claimed` would be a staged value's.
+        assert!(
+            self.staged == 0,
+            "values are staged: publish them or take them back first"
+        );
+    }
+
+    /// Makes everything before `end` claimed.
+    #[inline(always)]
+    fn claim_to(&self, end: u64) {
+        // Relaxed (R3): the light fence that follows orders the claim before the look; stamps
+        // carry the data.
+        self.ring.producers.claimed.store(end, Ordering::Relaxed);
+    }
+
+    /// Looks at the consumer's progress again; whether `sequence` is free now.
+    #[cold]
+    #[inline(never)]
+    fn refresh(&mut self, sequence: u64) -> bool {
+        self.limit = self.ring.free_until();
+        sequence != self.limit
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn abandon(&self, sequence: u64) {
+        let aborted = &self.ring.aborted;
+        // Relaxed: a counter with one writer.
+        aborted.store(
+            aborted.load(Ordering::Relaxed).wrapping_add(1),
+            Ordering::Relaxed,
+        );
+        // SAFETY: claimed by the only producer, unstamped, and holding no value to drop.
+        unsafe { self.slots.abort(sequence) };
+        self.ring.notify_consumer();
+    }
+
+    /// Free slots, counting staged ones as taken. Reads the consumer's line only when fewer than
+    /// `wanted` are known to be free.
+    #[inline(always)]
+    pub fn room(&mut self, wanted: u64) -> u64 {
+        let next = self.next();
+        let known = self.limit.wrapping_sub(next);
+        if known >= wanted {
+            return known;
+        }
+        self.refresh(next);
+        self.limit.wrapping_sub(next)
+    }
+
+    /// The sequence of the next value to stage.
+    #[inline(always)]
+    fn next(&self) -> u64 {
+        let claimed = self.ring.claimed();
+        if self.announced {
+            claimed
+        } else {
+            claimed.wrapping_add(self.staged)
+        }
+    }
+
+    #[inline(always)]
+    fn assert_not_announced(&self) {
+        assert!(
+            !self.announced,
+            "staged values are announced: publish or withdraw them first"
+        );
+    }
+
+    /// Writes `value` into the next free slot, visible to nobody until [`Producer::publish`].
+    /// On a recycled ring the value it displaces comes back.
+    ///
+    /// # Errors
+    ///
+    /// [`PushError::Full`] with the value.
+    ///
+    /// # Panics
+    ///
+    /// After [`Producer::announce`], before the values are published or withdrawn.
+    #[inline(always)]
+    pub fn stage(&mut self, value: T) -> Result<Option<T>, PushError<T>> {
+        self.assert_not_announced();
+        if self.room(1) == 0 {
+            return Err(PushError::Full(value));
+        }
+        // SAFETY: past `claimed`, below `limit`: only this producer may claim it, and the consumer
+        // has released its previous lap (R2); unstamped.
+        let displaced = unsafe { self.slots.put(self.next(), value) };
+        self.staged += 1;
+        self.short = false;
+        Ok(displaced)
+    }
+
+    /// Stages values as long as there is room, `limit` of them at most, and returns how many.
+    /// Values are taken only when there is room for them. Should the iterator panic, the values it
+    /// had yielded stay staged.
+    ///
+    /// # Panics
+    ///
+    /// As [`Producer::stage`].
+    #[inline(always)]
+    pub fn stage_from(&mut self, values: &mut impl Iterator<Item = T>, limit: u64) -> u64 {
+        /// Keeps what was staged, also when the iterator panics.
+        struct Count<'a> {
+            total: &'a mut u64,
+            staged: u64,
+        }
+        impl Drop for Count<'_> {
+            #[inline(always)]
+            fn drop(&mut self) {
+                *self.total += self.staged;
+            }
+        }
+        assert!(
+            !self.announced,
+            "staged values are announced: publish or withdraw them first"
+        );
+        let room = self.room(limit).min(limit);
+        self.short = false;
+        let first = self.next();
+        let slots = self.slots;
+        let mut count = Count {
+            total: &mut self.staged,
+            staged: 0,
+        };
+        while count.staged < room {
+            let Some(value) = values.next() else { break };
+            // SAFETY: past `claimed` and below `limit`: ours, released by the consumer (R2),
+            // unstamped.
+            let displaced = unsafe { slots.put(first.wrapping_add(count.staged), value) };
+            count.staged += 1;
+            drop(displaced);
+        }
+        count.staged
+    }
+
+    /// Stages the next recycled slot after `fill` has changed it in place. Should `fill` panic,
+    /// nothing is staged; the slot keeps what it was given.
+    ///
+    /// # Errors
+    ///
+    /// [`ClaimError::Full`] or [`ClaimError::NotRecycled`].
+    ///
+    /// # Panics
+    ///
+    /// As [`Producer::stage`].
+    #[inline(always)]
+    pub fn stage_with(&mut self, fill: impl FnOnce(&mut T)) -> Result<(), ClaimError> {
+        self.assert_not_announced();
+        if !self.slots.is_recycled() {
+            return Err(ClaimError::NotRecycled);
+        }
+        if self.room(1) == 0 {
+            return Err(ClaimError::Full);
+        }
+        // SAFETY: ours as in `stage`; recycled, so it holds a value; the reference ends with the
+        // closure.
+        fill(unsafe { self.slots.value_mut(self.next()) });
+        self.staged += 1;
+        self.short = false;
+        Ok(())
+    }
+
+    /// Values staged and not yet published.
+    #[must_use]
+    #[inline(always)]
+    pub fn staged(&self) -> u64 {
+        self.staged
+    }
+
+    /// Takes the last staged value back, also when it is the only one and already announced (its
+    /// sequence is then abandoned). On a recycled ring it must be replaced by `displaced` (what
+    /// staging returned); without that, and with nothing to take, the answer is `None`.
+    pub fn unstage(&mut self, displaced: Option<T>) -> Option<T> {
+        let recycled = self.slots.is_recycled();
+        if self.staged == 0
+            || (self.announced && self.staged > 1)
+            || (recycled && displaced.is_none())
+        {
+            return None;
+        }
+        self.staged -= 1;
+        self.short = self.plain && self.staged == 0;
+        let claimed = self.ring.claimed();
+        let sequence = if self.announced {
+            claimed.wrapping_sub(1)
+        } else {
+            claimed.wrapping_add(self.staged)
+        };
+        // SAFETY: the slot was staged, so it is ours, unstamped and holds a value; recycled slots
+        // get one back.
+        let value = unsafe {
+            self.ring
+                .slots
+                .take(sequence, displaced.filter(|_| recycled))
+        };
+        if core::mem::take(&mut self.announced) {
+            self.abandon(sequence);
+        }
+        Some(value)
+    }
+
+    /// Claims every staged value (R3). The caller issues the light fence, looks at its condition,
+    /// and calls [`Producer::publish`] or [`Producer::withdraw`].
+    #[inline(always)]
+    pub fn announce(&mut self) {
+        if !self.announced {
+            let end = self.ring.claimed().wrapping_add(self.staged);
+            // Relaxed (R3): the caller's light fence orders it before the caller's look.
+            self.ring.producers.claimed.store(end, Ordering::Relaxed);
+            self.announced = true;
+        }
+    }
+
+    /// Publishes every staged value, claiming it first if that has not been done, in order.
+    /// Payloads were written before; the stamps follow in one run. The consumer is not woken:
+    /// see [`Producer::notify`].
+    #[inline(always)]
+    pub fn publish(&mut self) {
+        self.announce();
+        let end = self.ring.claimed();
+        let mut sequence = end.wrapping_sub(self.staged);
+        self.staged = 0;
+        self.announced = false;
+        self.short = self.plain;
+        let slots = self.slots;
+        while sequence != end {
+            // SAFETY: claimed by the only producer and written by `stage`; given up here.
+            unsafe { slots.publish(sequence) };
+            sequence = sequence.wrapping_add(1);
+        }
+    }
+
+    /// Abandons the claims of announced values: the values are dropped and the consumer steps
+    /// over their sequences.
+    ///
+    /// # Panics
+    ///
+    /// With the first panic of a value's drop, when all are dropped.
+    #[cold]
+    pub fn withdraw(&mut self) {
+        if !core::mem::take(&mut self.announced) {
+            return;
+        }
+        let end = self.ring.claimed();
+        let mut sequence = end.wrapping_sub(core::mem::take(&mut self.staged));
+        self.short = self.plain;
+        let mut panic = FirstPanic::default();
+        while sequence != end {
+            // SAFETY: staged, so ours, unstamped and holding a value; the abort below gives it up
+            // without anybody reading it.
+            panic.during(|| unsafe { self.slots.dispose(sequence) });
+            self.abandon(sequence);
+            sequence = sequence.wrapping_add(1);
+        }
+        panic.resume();
+    }
+
+    /// Drops the staged values past the first `keep`, the last one first, unless they are
+    /// announced.
+    ///
+    /// # Panics
+    ///
+    /// With the first panic of a value's drop, when all are dropped.
+    pub fn discard_to(&mut self, keep: u64) {
+        let mut panic = FirstPanic::default();
+        while !self.announced && self.staged > keep {
+            self.staged -= 1;
+            self.short = self.plain && self.staged == 0;
+            // SAFETY: staged, so ours, unstamped and holding a value; past `staged` from here on,
+            // so nobody reads it before it is written again.
+            panic.during(|| unsafe { self.slots.dispose(self.next()) });
+        }
+        panic.resume();
+    }
+
+    /// Drops every staged value that is not announced.
+    ///
+    /// # Panics
+    ///
+    /// As [`Producer::discard_to`].
+    pub fn discard(&mut self) {
+        self.discard_to(0);
+    }
+
+    /// Tells the consumer that something was published (one light fence and one load while it is
+    /// awake).
+    #[inline(always)]
+    pub fn notify(&self) {
+        self.ring.notify_consumer();
+    }
+
+    /// As [`Producer::notify`], for a caller that has issued the light fence of the consumer's
+    /// [place](Consumer::parker) since the last stamp.
+    #[inline(always)]
+    pub fn notify_fenced(&self) {
+        self.ring.ready().wake_announced();
+    }
+
+    /// Pushes as many values as there is room for, payloads first and stamps after, and returns
+    /// how many. Should the iterator panic, the values it had yielded are published.
+    ///
+    /// Values are taken from `values` only when there is room for them. Values that were staged
+    /// before go out first.
+    ///
+    /// # Panics
+    ///
+    /// When the iterator does, and after [`Producer::announce`], before the values are published
+    /// or withdrawn.
+    pub fn push_batch(&mut self, values: &mut impl Iterator<Item = T>) -> usize {
+        struct PublishOnExit<'a, T>(&'a mut Producer<T>);
+        impl<T> Drop for PublishOnExit<'_, T> {
+            #[inline(always)]
+            fn drop(&mut self) {
+                self.0.publish();
+                self.0.notify();
+            }
+        }
+        self.assert_not_announced();
+        if self.ring.is_closed() {
+            return 0;
+        }
+        let run = PublishOnExit(self);
+        let mut pushed = 0;
+        loop {
+            let staged = run.0.stage_from(values, u64::MAX);
+            pushed += staged as usize;
+            if staged == 0 || run.0.room(1) == 0 {
+                return pushed;
+            }
+        }
+    }
+
+    /// Claims the next slot; the guard publishes it or, dropped, leaves everything as it was.
+    ///
+    /// # Errors
+    ///
+    /// [`ClaimError::Full`] or [`ClaimError::Closed`].
+    pub fn claim(&mut self) -> Result<Claim<'_, T>, ClaimError> {
+        if self.ring.is_closed() {
+            Err(ClaimError::Closed)
+        } else if self.room(1) == 0 {
+            Err(ClaimError::Full)
+        } else {
+            Ok(Claim::new(self))
+        }
+    }
+
+    /// Pushes `value`, waiting for room as `strategy` says until `deadline`.
+    ///
+    /// # Errors
+    ///
+    /// [`PushError::Full`] when the deadline passed first, [`PushError::Closed`] when the consumer
+    /// is gone.
+    pub fn push(
+        &mut self,
+        value: T,
+        strategy: WaitStrategy,
+        deadline: Option<Instant>,
+    ) -> Result<(), PushError<T>> {
+        let mut value = match self.try_push(value) {
+            Err(PushError::Full(value)) => value,
+            done => return done,
+        };
+        let mut idle = strategy.idle();
+        loop {
+            let ring = Arc::clone(&self.ring);
+            let limit = self.limit;
+            let ready = || ring.free_until() != limit || ring.is_closed();
+            if !idle.wait_until(ring.room(), deadline, ready) {
+                return Err(PushError::Full(value));
+            }
+            value = match self.try_push(value) {
+                Err(PushError::Full(value)) => value,
+                done => return done,
+            };
+        }
+    }
+
+    /// The sequence of the next value: how many were claimed, from the ring's first sequence on.
+    #[must_use]
+    #[inline(always)]
+    pub fn sequence(&self) -> u64 {
+        self.ring.claimed()
+    }
+
+    /// Slots in the ring.
+    #[must_use]
+    pub fn capacity(&self) -> usize {
+        self.slots.capacity() as usize
+    }
+
+    /// Values published and not yet reported as consumed.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.ring.len()
+    }
+
+    /// Whether everything published has been consumed and reported.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Whether the consumer is gone.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        self.ring.consumer_gone()
+    }
+
+    /// A view of the ring's counters for other threads.
+    #[must_use]
+    pub fn monitor(&self) -> crate::Monitor<T> {
+        crate::Monitor::new(Arc::clone(&self.ring))
+    }
+}
+
+/// Why [`Producer::claim_if`] claimed nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClaimRefused {
+    /// No free slot.
+    Full,
+    /// The caller's condition did not hold; a sequence was abandoned.
+    NotAdmitted,
+}
+
+/// A slot whose claim is visible to all and whose value is not there yet. Dropped, it is abandoned.
+#[must_use = "a claimed slot that is not published is abandoned"]
+pub struct ClaimedSlot<'a, T> {
+    producer: &'a mut Producer<T>,
+    sequence: u64,
+}
+
+impl<T> ClaimedSlot<'_, T> {
+    /// Writes the value, publishes it and tells the consumer.
+    #[inline(always)]
+    pub fn publish(self, value: T) {
+        let slot = ManuallyDrop::new(self);
+        let (producer, sequence) = (&*slot.producer, slot.sequence);
+        // SAFETY: claimed by the only producer; it is below `limit`, so the consumer has released
+        // its previous lap (R2); it is unstamped.
+        let displaced = unsafe { producer.slots.put(sequence, value) };
+        // SAFETY: ours and written; not touched by this side again.
+        unsafe { producer.slots.publish(sequence) };
+        producer.ring.notify_consumer();
+        // On a recycled ring the former value dies here, after the event is out.
+        drop(displaced);
+    }
+
+    /// The sequence of the slot.
+    #[must_use]
+    pub fn sequence(&self) -> u64 {
+        self.sequence
+    }
+}
+
+impl<T> Drop for ClaimedSlot<'_, T> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        self.producer.abandon(self.sequence);
+    }
+}
+
+impl<T> fmt::Debug for ClaimedSlot<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ClaimedSlot")
+            .field("sequence", &self.sequence)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A [`ClaimedSlot`] of a ring without recycled slots and full fences.
+#[derive(Debug)]
+#[must_use = "a claimed slot that is not published is abandoned"]
+pub struct ShortSlot<'a, T>(ClaimedSlot<'a, T>);
+
+impl<T> ShortSlot<'_, T> {
+    /// Writes the value, publishes it and tells the consumer.
+    #[inline(always)]
+    pub fn publish(self, value: T) {
+        let slot = ManuallyDrop::new(self);
+        let (producer, sequence) = (&*slot.0.producer, slot.0.sequence);
+        // SAFETY: as in `ClaimedSlot::publish`. Not recycled: `claim_short` has looked.
+        unsafe { producer.slots.put_and_publish(sequence, value) };
+        // F1 (P1), which is known to be a compiler fence: the stamp before the look at the
+        // consumer's sleep.
+        compiler_fence(Ordering::SeqCst);
+        producer.ready.wake_announced();
+    }
+}
+
+impl<T> Drop for Producer<T> {
+    fn drop(&mut self) {
+        let mut panic = FirstPanic::default();
+        panic.during(|| self.withdraw());
+        panic.during(|| self.discard());
+        self.ring.close_producers();
+        panic.resume();
+    }
+}
+
+impl<T> fmt::Debug for Producer<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Producer")
+            .field("ring", &self.ring)
+            .field("staged", &self.staged)
+            .finish()
+    }
+}
