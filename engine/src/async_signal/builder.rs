@@ -1,0 +1,237 @@
+//! Building an asynchronous signal.
+
+use super::AsyncSignal;
+use super::core::SignalCore;
+use super::route::{Broadcast, RoundRobin, Routing, Sharded};
+use crate::engine::shared::EngineShared;
+use crate::fault::FaultPolicy;
+use crate::overflow::Overflow;
+use core::fmt;
+use core::hash::Hash;
+use core::marker::PhantomData;
+use corecast_ring::CapacityError;
+use std::sync::Arc;
+
+/// Slots of a lane unless the builder says otherwise.
+const CAPACITY: usize = 1024;
+/// Events that a worker takes from a lane before it looks at the next one.
+const BATCH: usize = 64;
+
+/// Makes the values of recycled slots.
+pub(crate) type Factory<T> = Arc<dyn Fn() -> T + Send + Sync>;
+
+/// What a signal was built with.
+pub(crate) struct SignalOptions<T> {
+    pub(crate) name: Arc<str>,
+    pub(crate) capacity: usize,
+    pub(crate) batch: usize,
+    pub(crate) overflow: Overflow,
+    pub(crate) policy: FaultPolicy,
+    pub(crate) factory: Option<Factory<T>>,
+    /// Every how many events the latency is sampled; 0: never.
+    pub(crate) sample: u32,
+}
+
+/// Options of an [`AsyncSignal`].
+#[must_use = "a builder does nothing until build()"]
+pub struct AsyncSignalBuilder<T: Send + 'static, R = Broadcast> {
+    engine: Arc<EngineShared>,
+    options: SignalOptions<T>,
+    route: R,
+    event: PhantomData<fn(T)>,
+}
+
+impl<T: Send + 'static> AsyncSignalBuilder<T, Broadcast> {
+    pub(crate) fn new(engine: Arc<EngineShared>, name: Arc<str>) -> Self {
+        let options = SignalOptions {
+            name,
+            capacity: CAPACITY,
+            batch: BATCH,
+            overflow: Overflow::default(),
+            policy: FaultPolicy::default(),
+            factory: None,
+            sample: 0,
+        };
+        Self {
+            engine,
+            options,
+            route: Broadcast,
+            event: PhantomData,
+        }
+    }
+
+    /// Sends each event to one worker, equal keys to the same one.
+    pub fn shard_by<K: Hash>(
+        self,
+        key: impl Fn(&T) -> K + Send + Sync + 'static,
+    ) -> AsyncSignalBuilder<T, Sharded<T>> {
+        self.route(Sharded::by(key))
+    }
+
+    /// Sends each event to one worker, each in turn.
+    pub fn round_robin(self) -> AsyncSignalBuilder<T, RoundRobin> {
+        self.route(RoundRobin)
+    }
+
+    fn route<R>(self, route: R) -> AsyncSignalBuilder<T, R> {
+        AsyncSignalBuilder {
+            engine: self.engine,
+            options: self.options,
+            route,
+            event: PhantomData,
+        }
+    }
+}
+
+impl<T: Send + 'static, R: Routing<T>> AsyncSignalBuilder<T, R> {
+    /// Slots of each lane: a power of two, at least 2; 1024 unless told. A lane takes its capacity
+    /// times the size of an event and its stamp, rounded up to whole cache lines.
+    pub fn capacity(mut self, slots: usize) -> Self {
+        self.options.capacity = slots;
+        self
+    }
+
+    /// The most events that a worker takes from a lane before it looks at the next one: from 1 to
+    /// the capacity; 64 unless told, and never more than 64 at once.
+    pub fn batch(mut self, events: usize) -> Self {
+        self.options.batch = events;
+        self
+    }
+
+    /// What an emitter does when a lane is full.
+    pub fn overflow(mut self, overflow: Overflow) -> Self {
+        self.options.overflow = overflow;
+        self
+    }
+
+    /// What happens to a listener that panics or errs. `Propagate` is for synchronous signals.
+    pub fn fault_policy(mut self, policy: FaultPolicy) -> Self {
+        self.options.policy = policy;
+        self
+    }
+
+    /// Makes slots once, with `factory`, and reuses them in place, so that events that own heap
+    /// memory allocate nothing: see [`Emitter::emit_with`](crate::Emitter::emit_with).
+    pub fn recycled(mut self, factory: impl Fn() -> T + Send + Sync + 'static) -> Self {
+        self.options.factory = Some(Arc::new(factory));
+        self
+    }
+
+    /// Measures the latency of every `every`-th event of each emitter, from emit to the end of its
+    /// last listener on a worker; 0, the default, measures none and costs one branch.
+    pub fn sample_latency(mut self, every: u32) -> Self {
+        self.options.sample = every;
+        self
+    }
+
+    /// Makes the signal.
+    ///
+    /// # Errors
+    ///
+    /// [`SignalError`] names the option that is not possible.
+    pub fn build(mut self) -> Result<AsyncSignal<T, R>, SignalError> {
+        let options = &mut self.options;
+        corecast_ring::check_capacity::<T>(options.capacity).map_err(SignalError::Capacity)?;
+        // What is left as it was adapts to a small ring.
+        if options.batch == BATCH {
+            options.batch = BATCH.min(options.capacity);
+        }
+        if options.batch == 0 || options.batch > options.capacity {
+            return Err(SignalError::Batch {
+                batch: options.batch,
+                capacity: options.capacity,
+            });
+        }
+        match options.policy {
+            FaultPolicy::Propagate => return Err(SignalError::Propagate),
+            FaultPolicy::Quarantine { after: 0 } => return Err(SignalError::QuarantineAfterZero),
+            _ => {}
+        }
+        Ok(AsyncSignal::new(
+            SignalCore::new(self.engine, self.options),
+            self.route,
+        ))
+    }
+}
+
+impl<T: Send + 'static, R> fmt::Debug for AsyncSignalBuilder<T, R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AsyncSignalBuilder")
+            .field("name", &self.options.name)
+            .field("capacity", &self.options.capacity)
+            .field("batch", &self.options.batch)
+            .field("overflow", &self.options.overflow)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why an asynchronous signal was not built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SignalError {
+    /// The capacity is none that a lane can have.
+    Capacity(CapacityError),
+    /// A batch of 0 events, or larger than the ring.
+    Batch {
+        /// The batch asked for.
+        batch: usize,
+        /// The capacity.
+        capacity: usize,
+    },
+    /// `FaultPolicy::Propagate`: there is no caller to propagate to.
+    Propagate,
+    /// `FaultPolicy::Quarantine { after: 0 }`.
+    QuarantineAfterZero,
+}
+
+impl fmt::Display for SignalError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Capacity(error) => error.fmt(f),
+            Self::Batch { batch: 0, .. } => f.write_str("batch 0 is not possible: at least 1"),
+            Self::Batch { batch, capacity } => {
+                write!(
+                    f,
+                    "batch {batch} is larger than the ring ({capacity} slots)"
+                )
+            }
+            Self::Propagate => f.write_str(
+                "fault policy Propagate is for synchronous signals: a worker has no caller",
+            ),
+            Self::QuarantineAfterZero => {
+                f.write_str("quarantine after: 0 is not possible: at least 1")
+            }
+        }
+    }
+}
+
+impl std::error::Error for SignalError {}
+
+/// Why no emitter was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum EmitterError {
+    /// The engine has been shut down.
+    Closed,
+    /// A lane's slots were refused by the allocator.
+    Capacity(CapacityError),
+    /// The factory of recycled slots panicked.
+    FactoryPanicked {
+        /// What the panic said.
+        message: String,
+    },
+}
+
+impl fmt::Display for EmitterError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Closed => f.write_str("the engine has been shut down"),
+            Self::Capacity(error) => error.fmt(f),
+            Self::FactoryPanicked { message } => {
+                write!(f, "the factory of recycled slots panicked: {message}")
+            }
+        }
+    }
+}
+
+impl std::error::Error for EmitterError {}

@@ -1,0 +1,359 @@
+//! Emitting in place, and many at once.
+
+use super::emitter::{Emitter, LaneState, SampledLanes, Staging};
+use super::route::{Route, Routing};
+use crate::overflow::{BatchRejected, RejectReason};
+use core::mem::{ManuallyDrop, swap};
+use corecast_ring::Producer;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+/// Events staged before they are published.
+const PIECE: usize = 64;
+
+impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
+    /// Emits an event by changing a recycled slot in place, on a signal built with
+    /// [`recycled`](crate::AsyncSignalBuilder::recycled). The slot holds what some earlier event
+    /// left in it. On a broadcast `fill` runs once for each worker with a listener; all slots are
+    /// filled before any is published.
+    ///
+    /// # Errors
+    ///
+    /// [`RejectReason`], after what the signal's [`Overflow`](crate::Overflow) says.
+    ///
+    /// # Panics
+    ///
+    /// When `fill` panics: nothing is published, later events flow.
+    pub fn emit_with(&mut self, mut fill: impl FnMut(&mut T)) -> Result<(), RejectReason> {
+        if self.core.options.factory.is_none() {
+            return Err(RejectReason::NotRecycled);
+        }
+        let emitted = if R::FANS_OUT {
+            self.fill_all(&mut fill)
+        } else {
+            self.fill_one(&mut fill)
+        };
+        emitted.inspect_err(|_| self.record.count_rejected(1))
+    }
+
+    /// Makes room on every active lane; `Ok(false)` if the event is to be dropped.
+    fn make_room(&mut self) -> Result<bool, RejectReason> {
+        loop {
+            self.check()?;
+            let Some(lane) = self.full_lane() else {
+                return Ok(true);
+            };
+            let reason = self.full_reason(lane);
+            if !self.overflow(reason, lane, self.core.options.overflow, None)? {
+                return Ok(false);
+            }
+        }
+    }
+
+    fn fill_all(&mut self, fill: &mut impl FnMut(&mut T)) -> Result<(), RejectReason> {
+        if !self.make_room()? {
+            return Ok(());
+        }
+        if self.active.is_empty() {
+            self.record.count_unrouted();
+            return Ok(());
+        }
+        self.sample(SampledLanes::Active);
+        let staging = Staging(self);
+        for &lane in &staging.0.active {
+            // Recycled and with room, both seen above.
+            let _ = staging.0.lanes[lane].producer.stage_with(&mut *fill);
+        }
+        core::mem::forget(staging);
+        if self.publish_staged() {
+            Ok(())
+        } else {
+            self.withdraw_staged();
+            Err(RejectReason::Closed)
+        }
+    }
+
+    /// The lane may depend on what is filled in, so a spare value is filled and changes places
+    /// with the slot's.
+    fn fill_one(&mut self, fill: &mut impl FnMut(&mut T)) -> Result<(), RejectReason> {
+        self.check()?;
+        let Some(mut spare) = self.spare.take() else {
+            return Err(RejectReason::NotRecycled);
+        };
+        let filled = catch_unwind(AssertUnwindSafe(|| {
+            fill(&mut spare);
+            self.route.choose(&spare, self.turn, self.lanes.len())
+        }));
+        self.spare = Some(spare);
+        let lane = filled.unwrap_or_else(|payload| resume_unwind(payload));
+        loop {
+            self.check()?;
+            match self.lanes[lane].state {
+                LaneState::Dead => return Err(RejectReason::WorkerDead),
+                LaneState::Idle => {
+                    self.record.count_unrouted();
+                    break;
+                }
+                LaneState::Active if self.lanes[lane].producer.room(1) > 0 => {
+                    self.sample(SampledLanes::One(lane));
+                    if !self.publish_spare(lane) {
+                        return Err(RejectReason::Closed);
+                    }
+                    break;
+                }
+                LaneState::Active => {
+                    let reason = self.full_reason(lane);
+                    if !self.overflow(reason, lane, self.core.options.overflow, None)? {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+        self.turn += 1;
+        Ok(())
+    }
+
+    /// Puts the spare value into the next slot of `lane` and publishes it, unless the signal has
+    /// been closed; whether it did.
+    fn publish_spare(&mut self, lane: usize) -> bool {
+        let producer = &mut self.lanes[lane].producer;
+        if let Some(spare) = &mut self.spare {
+            // Recycled and with room, both seen by the caller.
+            let _ = producer.stage_with(|slot| swap(slot, spare));
+        }
+        producer.announce();
+        self.core.engine.fence_pair.light();
+        if !self.core.admits() {
+            producer.withdraw();
+            return false;
+        }
+        producer.publish();
+        producer.notify();
+        true
+    }
+}
+
+/// Why a piece of a batch ends.
+enum Stopped {
+    /// The iterator has no more.
+    Exhausted,
+    /// Enough is staged.
+    Complete,
+    /// The next event finds no room, or nobody, at a lane.
+    Refused(RejectReason, usize),
+}
+
+/// A piece that met a closed signal.
+struct Unpublished {
+    /// Events that were dropped.
+    staged: usize,
+    /// Events that had been accepted, because nobody listens where they go.
+    unrouted: usize,
+}
+
+/// A piece of a batch in the making. Unwinding past this (the iterator, a `clone` or a key panicked)
+/// publishes the events that were staged as a whole, and nothing else.
+struct Piece<'a, T: Send + 'static, R: Routing<T>> {
+    emitter: &'a mut Emitter<T, R>,
+    staged: usize,
+    unrouted: usize,
+}
+
+impl<T: Send + 'static, R: Routing<T>> Drop for Piece<'_, T, R> {
+    fn drop(&mut self) {
+        if R::FANS_OUT {
+            self.emitter.discard_staged(self.staged as u64);
+        }
+        if !self.emitter.publish_staged() {
+            self.emitter.withdraw_staged();
+            self.emitter.record.count_rejected(self.staged);
+        }
+    }
+}
+
+impl<T: Send + 'static, R: Route<T>> Piece<'_, T, R> {
+    fn stage(&mut self, events: &mut impl Iterator<Item = T>, held: &mut Option<T>) -> Stopped {
+        if R::FANS_OUT
+            && held.is_none()
+            && let Some(stopped) = self.stage_direct(events)
+        {
+            return stopped;
+        }
+        while self.staged + self.unrouted < PIECE {
+            // On a broadcast room is made sure of before an event is taken.
+            if R::FANS_OUT
+                && let Some(lane) = self.emitter.full_lane()
+            {
+                return Stopped::Refused(self.emitter.full_reason(lane), lane);
+            }
+            let Some(event) = held.take().or_else(|| events.next()) else {
+                return Stopped::Exhausted;
+            };
+            if R::FANS_OUT {
+                self.stage_everywhere(event);
+            } else if let Err((event, reason, lane)) = self.stage_at_one(event) {
+                *held = Some(event);
+                return Stopped::Refused(reason, lane);
+            }
+        }
+        Stopped::Complete
+    }
+
+    /// The short way: one lane takes all, in one go. `None` where the long way is needed.
+    #[inline(always)]
+    fn stage_direct(&mut self, events: &mut impl Iterator<Item = T>) -> Option<Stopped> {
+        /// Keeps count, also when the iterator panics.
+        struct Count<'a, T> {
+            producer: &'a mut Producer<T>,
+            staged: &'a mut usize,
+        }
+        impl<T> Drop for Count<'_, T> {
+            #[inline(always)]
+            fn drop(&mut self) {
+                *self.staged = self.producer.staged() as usize;
+            }
+        }
+        let lane = self.emitter.direct_lane()?;
+        let producer = &mut self.emitter.lanes[lane].producer;
+        if producer.room(1) == 0 {
+            return Some(Stopped::Refused(self.emitter.full_reason(lane), lane));
+        }
+        let count = Count {
+            producer,
+            staged: &mut self.staged,
+        };
+        let wanted = (PIECE as u64).min(count.producer.room(PIECE as u64));
+        let staged = count.producer.stage_from(events, wanted);
+        Some(if staged < wanted {
+            Stopped::Exhausted
+        } else {
+            Stopped::Complete
+        })
+    }
+
+    fn stage_everywhere(&mut self, event: T) {
+        let emitter = &mut *self.emitter;
+        if emitter.active.is_empty() {
+            emitter.record.count_unrouted();
+            self.unrouted += 1;
+            return;
+        }
+        emitter.sample(SampledLanes::Active);
+        let (&last, others) = emitter.active.split_last().unwrap_or((&0, &[]));
+        for &lane in others {
+            // There is room; what a recycled slot displaces is dropped here.
+            drop(emitter.lanes[lane].producer.stage(R::duplicate(&event)));
+        }
+        drop(emitter.lanes[last].producer.stage(event));
+        self.staged += 1;
+    }
+
+    fn stage_at_one(&mut self, event: T) -> Result<(), (T, RejectReason, usize)> {
+        let emitter = &mut *self.emitter;
+        let lane = emitter
+            .route
+            .choose(&event, emitter.turn, emitter.lanes.len());
+        match emitter.lanes[lane].state {
+            LaneState::Dead => return Err((event, RejectReason::WorkerDead, lane)),
+            LaneState::Idle => {
+                emitter.record.count_unrouted();
+                self.unrouted += 1;
+            }
+            LaneState::Active => {
+                emitter.sample(SampledLanes::One(lane));
+                if let Err(refused) = emitter.lanes[lane].producer.stage(event) {
+                    return Err((refused.into_inner(), emitter.full_reason(lane), lane));
+                }
+                self.staged += 1;
+            }
+        }
+        emitter.turn += 1;
+        Ok(())
+    }
+
+    /// Publishes what is staged, unless the signal has been closed; how many events were accepted.
+    fn publish(self) -> Result<usize, Unpublished> {
+        let mut piece = ManuallyDrop::new(self);
+        let (staged, unrouted) = (piece.staged, piece.unrouted);
+        if piece.emitter.publish_staged() {
+            return Ok(staged + unrouted);
+        }
+        piece.emitter.record.count_rejected(staged);
+        piece.emitter.withdraw_staged();
+        Err(Unpublished { staged, unrouted })
+    }
+}
+
+impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
+    /// Emits the events of `events` in pieces: each is written to its slots first and published as
+    /// a run. When a lane is full the signal's [`Overflow`](crate::Overflow) says what happens.
+    /// Should the iterator panic, the events it had yielded are published and nothing else.
+    ///
+    /// Pass `by_ref()` to keep the rest when not all are accepted.
+    ///
+    /// # Errors
+    ///
+    /// [`BatchRejected`]: how many were accepted, and the event that was not.
+    pub fn emit_batch(
+        &mut self,
+        events: impl IntoIterator<Item = T>,
+    ) -> Result<usize, BatchRejected<T>> {
+        let mut events = events.into_iter();
+        let mut accepted = 0;
+        let mut held = None;
+        loop {
+            if let Err(reason) = self.check() {
+                return self.reject_batch(accepted, reason, held.or_else(|| events.next()));
+            }
+            let mut piece = Piece {
+                emitter: self,
+                staged: 0,
+                unrouted: 0,
+            };
+            let stopped = piece.stage(&mut events, &mut held);
+            match piece.publish() {
+                Ok(published) => accepted += published,
+                Err(dropped) => {
+                    self.record.count_rejected(usize::from(held.is_some()));
+                    return Err(BatchRejected {
+                        accepted: accepted + dropped.unrouted,
+                        reason: RejectReason::Closed,
+                        event: held,
+                        dropped: dropped.staged,
+                    });
+                }
+            }
+            let (reason, lane) = match stopped {
+                Stopped::Exhausted => return Ok(accepted),
+                Stopped::Complete => continue,
+                Stopped::Refused(reason, lane) => (reason, lane),
+            };
+            let Some(event) = held.take().or_else(|| events.next()) else {
+                return Ok(accepted);
+            };
+            match self.overflow(reason, lane, self.core.options.overflow, None) {
+                Ok(true) => held = Some(event),
+                Ok(false) => accepted += 1,
+                Err(reason) => return self.reject_batch(accepted, reason, Some(event)),
+            }
+        }
+    }
+
+    fn reject_batch(
+        &self,
+        accepted: usize,
+        reason: RejectReason,
+        event: Option<T>,
+    ) -> Result<usize, BatchRejected<T>> {
+        if event.is_none() {
+            // Nothing was left to be refused.
+            return Ok(accepted);
+        }
+        self.record.count_rejected(1);
+        Err(BatchRejected {
+            accepted,
+            reason,
+            event,
+            dropped: 0,
+        })
+    }
+}

@@ -1,0 +1,471 @@
+//! An asynchronous signal's shared state: where its listeners are, who emits, what was counted.
+//!
+//! | edge | release side                       | acquire side                           | protects | loom model |
+//! | S1   | `word`: version counted up, Release | emitter: `word`, Acquire              | which workers have a listener | late |
+//! | S2   | `close`: `word`; heavy; read claims | emitter: claim; light; read `word`    | no event is published unseen | shutdown::nothing_is_published_after_the_seal |
+//!
+//! S2 is the ring's R3: an emitter's claim is visible before it looks at the closed bit, so after
+//! the closer's heavy fence either the emitter sees the bit and abandons its claim, or the closer
+//! sees the claim and waits for its stamp. The lane events accepted are exact from then on.
+
+use super::builder::SignalOptions;
+use super::listener::{Lane, WorkerListener};
+use super::post::{LaneId, Post};
+use super::record::EmitterRecord;
+use super::shared::SharedCounters;
+use crate::WorkerId;
+use crate::engine::shared::{EngineShared, LaneEvents, SignalControl};
+use crate::error::SubscribeError;
+use crate::fault::Fault;
+use crate::listener::set::{Handle, OwnedListener};
+use crate::metrics::{Latency, SignalMetrics};
+use crate::subscription::{Removal, Subscription};
+use crate::walk::Depth;
+use cache_padded::CachePadded;
+use core::panic::Location;
+use corecast_ring::sync::{AtomicU64, Mutex, Ordering, lock};
+use hdrhistogram::Histogram;
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+/// The bit of `word` that says that the engine is closing.
+pub(crate) const CLOSED: u64 = 1;
+/// The rest of `word` counts changes of the set of workers with a listener.
+const VERSION: u64 = 2;
+
+pub(crate) struct SignalCore<T: Send + 'static> {
+    pub(crate) engine: Arc<EngineShared>,
+    pub(crate) options: SignalOptions<T>,
+    /// Read by every emission (S1, S2); written under the lock, and when the engine closes.
+    word: CachePadded<AtomicU64>,
+    pub(crate) posts: Box<[Arc<Post<T>>]>,
+    state: Mutex<State<T>>,
+    pub(crate) shared: SharedCounters,
+    pub(crate) latency: Mutex<Option<Histogram<u64>>>,
+}
+
+struct State<T> {
+    emitters: Vec<Arc<EmitterRecord<T>>>,
+    /// What emitters counted that are gone.
+    folded: Counts,
+    next_lane: u64,
+}
+
+/// What became of events, counted once each.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Counts {
+    pub(crate) accepted: u64,
+    pub(crate) rejected: u64,
+    pub(crate) dropped: u64,
+}
+
+impl Counts {
+    pub(crate) fn add(&mut self, other: Self) {
+        self.accepted += other.accepted;
+        self.rejected += other.rejected;
+        self.dropped += other.dropped;
+    }
+}
+
+impl<T: Send + 'static> SignalCore<T> {
+    pub(crate) fn new(engine: Arc<EngineShared>, options: SignalOptions<T>) -> Arc<Self> {
+        let latency = (options.sample > 0).then(|| {
+            // One nanosecond to an hour, three digits: a few tens of kilobytes.
+            Histogram::new_with_bounds(1, 3_600_000_000_000, 3).ok()
+        });
+        let core = Arc::new_cyclic(|this: &Weak<Self>| {
+            let post = |worker: &Arc<_>| {
+                let faults = Arc::clone(&engine.faults);
+                let name = Arc::clone(&options.name);
+                Post::new(
+                    this.clone(),
+                    Arc::clone(worker),
+                    engine.fence_pair,
+                    name,
+                    faults,
+                )
+            };
+            Self {
+                posts: engine.workers.iter().map(post).collect(),
+                engine,
+                options,
+                word: CachePadded::new(AtomicU64::new(0)),
+                state: Mutex::new(State {
+                    emitters: Vec::new(),
+                    folded: Counts::default(),
+                    next_lane: 0,
+                }),
+                shared: SharedCounters::default(),
+                latency: Mutex::new(latency.flatten()),
+            }
+        });
+        let control: Weak<dyn SignalControl> = Arc::<Self>::downgrade(&core) as _;
+        lock(&core.engine.signals).push(control);
+        if !core.engine.is_open() {
+            // The engine closed before it could know of this signal.
+            core.close();
+        }
+        core
+    }
+
+    /// Which workers have a listener, as a number that changes with it, and the closed bit (S1).
+    #[inline(always)]
+    pub(crate) fn word(&self) -> u64 {
+        // Acquire (S1).
+        self.word.load(Ordering::Acquire)
+    }
+
+    /// Whether emission is still allowed, after a claim and a light fence (S2).
+    #[inline(always)]
+    pub(crate) fn admits(&self) -> bool {
+        // Relaxed (S2): the fence before this load does the ordering.
+        self.word.load(Ordering::Relaxed) & CLOSED == 0
+    }
+
+    /// Whether the word is `seen`, after a claim and a light fence (S1, S2).
+    #[inline(always)]
+    pub(crate) fn is_still(&self, seen: u64) -> bool {
+        // Relaxed: as `admits`. A word that has not changed has nothing to acquire.
+        self.word.load(Ordering::Relaxed) == seen
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.word() & CLOSED != 0
+    }
+
+    /// Sets whether there are listeners at `post`. The caller holds the lock.
+    fn update(&self, post: &Post<T>, _state: &mut State<T>) {
+        let active = post.set.array_len() > 0;
+        if post.is_active() != active {
+            post.set_active(active);
+            // Release (S1).
+            self.word.fetch_add(VERSION, Ordering::Release);
+        }
+    }
+
+    /// The worker that a listener is placed on.
+    fn place(&self, wanted: Option<WorkerId>) -> Result<usize, SubscribeError> {
+        match wanted {
+            Some(id) if id.index() < self.posts.len() => Ok(id.index()),
+            Some(id) => Err(SubscribeError::UnknownWorker(id)),
+            // `min_by_key` takes the first of equals: the lowest id.
+            None => (0..self.posts.len())
+                .min_by_key(|&index| self.posts[index].worker.listeners.load(Ordering::Relaxed))
+                .ok_or(SubscribeError::Closed),
+        }
+    }
+
+    /// Adds a listener on one worker.
+    pub(crate) fn add(
+        &self,
+        listener: WorkerListener<T>,
+        place: &'static Location<'static>,
+    ) -> Result<Subscription, SubscribeError> {
+        let worker = listener.worker;
+        let mut state = lock(&self.state);
+        if self.is_closed() {
+            return Err(SubscribeError::Closed);
+        }
+        if let Some(key) = &listener.options().key {
+            if key.is_empty() {
+                return Err(SubscribeError::EmptyKey);
+            }
+            if self.contains_key(key) {
+                return Err(SubscribeError::DuplicateKey(Arc::clone(key)));
+            }
+        }
+        let _placement = lock(&self.engine.placement);
+        let index = self.place(worker)?;
+        let post = &self.posts[index];
+        self.add_at(&mut state, post, listener.build(place, &post.worker))
+    }
+
+    fn add_at(
+        &self,
+        state: &mut State<T>,
+        post: &Arc<Post<T>>,
+        listener: OwnedListener<Lane<T>>,
+    ) -> Result<Subscription, SubscribeError> {
+        let added = self.counting(post, state, || {
+            post.expect(listener.meta().id);
+            post.set.add(vec![listener])
+        })?;
+        let removal: Weak<dyn Removal> = Arc::<Post<T>>::downgrade(post) as _;
+        let subscribe = |handle| Subscription::new(removal, handle, post.set.readers());
+        added
+            .into_iter()
+            .next()
+            .map(subscribe)
+            .ok_or(SubscribeError::Closed)
+    }
+
+    /// Adds one listener for each worker.
+    pub(crate) fn add_everywhere(
+        &self,
+        mut make: impl FnMut(WorkerId) -> WorkerListener<T>,
+        place: &'static Location<'static>,
+    ) -> Subscription {
+        // User code runs before anything is locked.
+        let built: Vec<_> = self
+            .posts
+            .iter()
+            .map(|post| make(post.worker.id).build(place, &post.worker))
+            .collect();
+        let mut state = lock(&self.state);
+        if self.is_closed() {
+            return Subscription::inactive();
+        }
+        let _placement = lock(&self.engine.placement);
+        // Listeners without keys cannot be refused.
+        let add = |(post, listener)| self.add_at(&mut state, post, listener).ok();
+        Subscription::group(self.posts.iter().zip(built).filter_map(add).collect())
+    }
+
+    pub(crate) fn remove(&self, post: &Post<T>, handle: Handle) -> bool {
+        let removed = {
+            let mut state = lock(&self.state);
+            self.counting(post, &mut state, || post.set.remove(handle))
+        };
+        if removed {
+            self.removed_at(post);
+        }
+        removed
+    }
+
+    pub(crate) fn remove_key(&self, key: &str) -> bool {
+        let removed = {
+            let mut state = lock(&self.state);
+            let mut posts = self.posts.iter();
+            posts.find(|post| self.counting(post, &mut state, || post.set.remove_key(key)))
+        };
+        removed.is_some_and(|post| {
+            self.removed_at(post);
+            true
+        })
+    }
+
+    pub(crate) fn clear(&self) {
+        {
+            let mut state = lock(&self.state);
+            for post in &self.posts {
+                self.counting(post, &mut state, || post.set.clear());
+            }
+        }
+        self.posts.iter().for_each(|post| self.removed_at(post));
+    }
+
+    /// A listener has been removed at `post`, and the lock let go: what it had captured is dropped
+    /// here if its worker is gone, and that is user code.
+    fn removed_at(&self, post: &Post<T>) {
+        post.worker.interrupt();
+        post.set.collect_if_orphaned();
+    }
+
+    /// Runs a change and keeps the counts and the active flag in step with it.
+    fn counting<R>(&self, post: &Post<T>, state: &mut State<T>, change: impl FnOnce() -> R) -> R {
+        let before = post.set.array_len();
+        let result = change();
+        let after = post.set.array_len();
+        if after < before {
+            post.forget_joins();
+        }
+        let added = after.wrapping_sub(before);
+        // Relaxed: a hint for placing the next one, under a lock besides. Wraps for a removal.
+        post.worker.listeners.fetch_add(added, Ordering::Relaxed);
+        self.update(post, state);
+        result
+    }
+
+    pub(crate) fn contains_key(&self, key: &str) -> bool {
+        self.posts.iter().any(|post| post.set.contains_key(key))
+    }
+
+    /// Live listeners' keys, in call order: higher priority first, then as subscribed.
+    pub(crate) fn keys(&self) -> Vec<Arc<str>> {
+        let mut keys = Vec::new();
+        for post in &self.posts {
+            post.set.for_each(|meta| {
+                keys.extend(
+                    meta.key
+                        .clone()
+                        .map(|key| (-i64::from(meta.priority), meta.id, key)),
+                );
+            });
+        }
+        keys.sort();
+        keys.into_iter().map(|(_, _, key)| key).collect()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.posts.iter().map(|post| post.set.len()).sum()
+    }
+
+    /// A number for a new lane, and the lock that makes lane and subscriptions see each other.
+    pub(crate) fn with_lane_ids<R>(&self, f: impl FnOnce(&mut dyn FnMut() -> LaneId) -> R) -> R {
+        let mut state = lock(&self.state);
+        f(&mut || {
+            state.next_lane += 1;
+            LaneId(state.next_lane)
+        })
+    }
+
+    pub(crate) fn register_emitter(&self, record: Arc<EmitterRecord<T>>) {
+        lock(&self.state).emitters.push(record);
+    }
+
+    /// Forgets an emitter and keeps its counts.
+    pub(crate) fn deregister_emitter(&self, record: &Arc<EmitterRecord<T>>) {
+        let mut state = lock(&self.state);
+        if let Some(index) = state
+            .emitters
+            .iter()
+            .position(|one| Arc::ptr_eq(one, record))
+        {
+            let record = state.emitters.swap_remove(index);
+            state.folded.add(record.counts());
+        }
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        let state = lock(&self.state);
+        let mut counts = state.folded;
+        state
+            .emitters
+            .iter()
+            .for_each(|record| counts.add(record.counts()));
+        counts.add(self.shared.counts());
+        counts
+    }
+
+    pub(crate) fn report(&self, mut fault: Box<Fault>, worker: WorkerId) {
+        fault.worker = Some(worker);
+        self.report_from_outside(fault);
+    }
+
+    /// Reports a fault on a thread that is no worker's.
+    pub(crate) fn report_from_outside(&self, mut fault: Box<Fault>) {
+        fault.signal = Some(Arc::clone(&self.options.name));
+        self.engine.faults.push(fault);
+    }
+
+    /// In a manual engine nobody but the caller can drop what a removed listener had captured.
+    pub(crate) fn collect_if_manual(&self, post: &Post<T>, deadline: Option<Instant>) {
+        if let Some(manual) = &self.engine.manual
+            && !Depth::is_inside()
+        {
+            manual.while_idle(deadline, || post.set.collect_as_owner());
+        }
+    }
+
+    pub(crate) fn record_latency(&self, nanoseconds: u64) {
+        if let Some(histogram) = &mut *lock(&self.latency) {
+            histogram.saturating_record(nanoseconds.max(1));
+        }
+    }
+
+    fn latency(&self) -> Option<Latency> {
+        let latency = lock(&self.latency);
+        let histogram = latency.as_ref()?;
+        let at = |quantile| std::time::Duration::from_nanos(histogram.value_at_quantile(quantile));
+        Some(Latency {
+            p50: at(0.5),
+            p90: at(0.9),
+            p99: at(0.99),
+            p999: at(0.999),
+            max: std::time::Duration::from_nanos(histogram.max()),
+            count: histogram.len(),
+        })
+    }
+}
+
+impl<T: Send + 'static> SignalControl for SignalCore<T> {
+    fn close(&self) {
+        let _state = lock(&self.state);
+        // Release (S2): the heavy fence that follows orders it before the look at the claims.
+        self.word.fetch_or(CLOSED, Ordering::Release);
+    }
+
+    fn wake_emitters(&self) {
+        self.posts.iter().for_each(|post| post.wake_emitters());
+    }
+
+    fn is_settled(&self) -> bool {
+        self.shared.is_settled() && self.posts.iter().all(|post| post.is_settled())
+    }
+
+    fn lanes_changed(&self) {
+        self.word.fetch_add(VERSION, Ordering::Release);
+    }
+
+    fn collect(&self, worker: WorkerId) {
+        if let Some(post) = self.posts.get(worker.index()) {
+            post.set.collect_as_owner();
+        }
+    }
+
+    fn orphan(&self, worker: WorkerId) {
+        if let Some(post) = self.posts.get(worker.index()) {
+            post.set.orphan();
+        }
+    }
+
+    fn lane_events(&self) -> LaneEvents {
+        let mut events = LaneEvents::default();
+        self.posts
+            .iter()
+            .for_each(|post| events.add(post.lane_events()));
+        events
+    }
+
+    fn metrics(&self) -> SignalMetrics {
+        let counts = self.counts();
+        let mut metrics = SignalMetrics {
+            name: Some(Arc::clone(&self.options.name)),
+            emitted: counts.accepted + counts.rejected + counts.dropped,
+            accepted: counts.accepted,
+            rejected: counts.rejected,
+            dropped: counts.dropped,
+            listeners: self.len(),
+            bytes: size_of::<Self>(),
+            latency: self.latency(),
+            ..SignalMetrics::at_this_moment()
+        };
+        for post in &self.posts {
+            let totals = post.set.totals();
+            metrics.delivered += totals.delivered;
+            metrics.failed += totals.failed;
+            metrics.panicked += totals.panicked;
+            let (arrays, bytes) = post.set.retired();
+            metrics.retired_arrays += arrays;
+            metrics.bytes += bytes + post.set.bytes() + size_of::<Post<T>>();
+            metrics.lanes.extend(post.lane_metrics());
+        }
+        metrics.bytes += metrics.lanes.iter().map(|lane| lane.bytes).sum::<usize>();
+        metrics
+    }
+}
+
+impl<T: Send + 'static> Drop for SignalCore<T> {
+    fn drop(&mut self) {
+        let this: *const Self = self;
+        self.engine.fold(this, self.lane_events());
+        for post in &self.posts {
+            let listeners = post.set.array_len();
+            // Relaxed: as in `counting`.
+            post.worker
+                .listeners
+                .fetch_sub(listeners, Ordering::Relaxed);
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+const _: () = {
+    use core::mem::{offset_of, size_of};
+    // The word that every emission reads is two lines away from what others write.
+    const WORD: usize = offset_of!(SignalCore<u64>, word);
+    assert!(WORD.abs_diff(offset_of!(SignalCore<u64>, state)) >= 128);
+    assert!(WORD.abs_diff(offset_of!(SignalCore<u64>, shared)) >= 128);
+    assert!(WORD.abs_diff(offset_of!(SignalCore<u64>, latency)) >= 128);
+    assert!(size_of::<CachePadded<AtomicU64>>() >= 128);
+};

@@ -1,0 +1,23 @@
+//! What connects an engine to the world around it. Each part is a feature of its own, off by
+//! default, and none is on an event's path.
+//!
+//! | feature      | module         | what |
+//! |--------------|----------------|------|
+//! | `metrics`    | `recorder`   | snapshots recorded through the `metrics` facade |
+//! | `prometheus` | `prometheus` | snapshots in Prometheus' text format, and an endpoint |
+//! | `serde`      | `config`     | configurations that deserialise; snapshots serialise |
+//! | `tracing`    | `trace`      | faults, life cycle and overflow as events |
+
+#[cfg(feature = "serde")]
+pub mod config;
+pub(crate) mod life;
+#[cfg(feature = "prometheus")]
+pub mod prometheus;
+#[cfg(feature = "metrics")]
+pub mod recorder;
+#[cfg(any(feature = "metrics", feature = "prometheus"))]
+mod samples;
+#[cfg(feature = "serde")]
+mod snapshots;
+#[cfg(feature = "tracing")]
+pub mod trace;

@@ -1,0 +1,469 @@
+//! The listener set: an immutable array behind one pointer, replaced on every change.
+//!
+//! Emissions walk the array they find; subscribers and removers, one at a time, put another in its
+//! place and retire the old one.
+//!
+//! - `array.rs`: listeners in memory, entries, removal switches
+//! - `readers.rs`: who may be walking
+//! - `visitors.rs`: the shared path's per-thread state
+//! - `reclaim.rs`: when and by whom retired arrays are dropped
+//! - here: the two ways in (owned and shared), and membership
+#![expect(
+    unsafe_code,
+    reason = "the current array is reached through an atomic pointer"
+)]
+
+mod array;
+mod readers;
+mod reclaim;
+mod visitors;
+
+pub(crate) use array::{Array, OwnedListener, Token, is_skipped};
+pub(crate) use readers::{Readers, Record, Totals};
+
+use crate::error::{SubscribeError, WaitError};
+use crate::fault::{ListenerInfo, Payload};
+use crate::listener::{ListenerId, Meta};
+use array::Head;
+use cache_padded::CachePadded;
+use core::ops::Deref;
+use core::ptr::NonNull;
+use corecast_ring::sync::{AtomicBool, AtomicPtr, Mutex, Ordering, lock};
+use corecast_ring::{FencePair, Parker};
+use crossbeam_epoch::{Collector, Guard};
+use reclaim::{Patience, Retirement};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use visitors::Visit;
+
+/// What the listeners of a set are called with.
+pub(crate) trait Spec: Sized + 'static {
+    /// What a call is about.
+    type Arg: ?Sized;
+    /// What else a call is given.
+    type Ctx;
+    /// What `describe` renders.
+    type Item: ?Sized;
+    /// The set has one walker, and it never calls a listener from within itself; so listeners may
+    /// be called mutably, and there is no shared path.
+    const EXCLUSIVE: bool;
+}
+
+/// Where a listener is, for whoever wants to remove it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Handle {
+    token: Token,
+    pub(crate) id: ListenerId,
+}
+
+/// Who drops retired arrays.
+pub(crate) enum Reclaimer {
+    /// Whoever removes, waits or was in the way.
+    Anyone,
+    /// One thread, which is woken for it and calls `collect_as_owner`.
+    Owner(Box<dyn Fn() + Send + Sync>),
+}
+
+type OnDropPanic = Box<dyn Fn(ListenerInfo, Payload) + Send + Sync>;
+
+pub(crate) struct ListenerSet<S: Spec> {
+    /// The array that the next walk follows (L1). Written under the lock.
+    current: CachePadded<AtomicPtr<Array<S>>>,
+    fences: FencePair,
+    readers: Arc<Readers>,
+    /// Corecast's own collector, one for each set: nobody else's pin can delay it.
+    collector: Option<Collector>,
+    book: Mutex<Book<S>>,
+    /// Where threads wait for retired arrays to be dropped.
+    done: Parker,
+    /// The kernel took the heavy fence away: nothing is dropped any more.
+    broken: AtomicBool,
+    reclaimer: Reclaimer,
+    /// The owner is gone for good; anyone may reclaim.
+    orphaned: AtomicBool,
+    on_drop_panic: OnDropPanic,
+}
+
+/// What subscribers and removers share.
+struct Book<S: Spec> {
+    keys: HashMap<Arc<str>, NonNull<Head<S>>>,
+    retirement: Retirement<S>,
+}
+
+// SAFETY: the pointers are to listeners of the current array, which are Send (OwnedListener), and
+// are followed only under the lock.
+unsafe impl<S: Spec> Send for Book<S> {}
+
+impl<S: Spec> ListenerSet<S> {
+    pub(crate) fn new(
+        fences: FencePair,
+        reclaimer: Reclaimer,
+        on_drop_panic: impl Fn(ListenerInfo, Payload) + Send + Sync + 'static,
+    ) -> Self {
+        let empty = Box::into_raw(Box::new(Array::empty()));
+        Self {
+            current: CachePadded::new(AtomicPtr::new(empty)),
+            fences,
+            readers: Arc::new(Readers::new(fences)),
+            collector: (!S::EXCLUSIVE).then(Collector::new),
+            book: Mutex::new(Book {
+                keys: HashMap::new(),
+                retirement: Retirement::new(),
+            }),
+            done: Parker::new(fences),
+            broken: AtomicBool::new(false),
+            reclaimer,
+            orphaned: AtomicBool::new(false),
+            on_drop_panic: Box::new(on_drop_panic),
+        }
+    }
+
+    /// The current array, for somebody who holds the lock.
+    fn current(&self, _book: &Book<S>) -> &Array<S> {
+        // Relaxed: arrays change under the lock that the caller holds.
+        let array = self.current.load(Ordering::Relaxed);
+        // SAFETY: the current array is retired by a swap under that lock, and dropped after.
+        unsafe { &*array }
+    }
+
+    /// Puts `next` in place of the current array and retires that one with the removed listeners.
+    fn swap(&self, book: &mut Book<S>, next: Array<S>, removed: Vec<NonNull<Head<S>>>) {
+        for retired in &book.retirement.retired {
+            // L2: older walks must not call them either.
+            retired.array().switch_off(&removed);
+        }
+        let next = Box::into_raw(Box::new(next));
+        // AcqRel (L1): the new array happens before any walk that finds it. The old one was
+        // published by an earlier holder of the lock.
+        let old = self.current.swap(next, Ordering::AcqRel);
+        // SAFETY: every array in `current` came from `Box::into_raw`; the swap took this one out,
+        // and walks that still follow it are waited for before the box is dropped.
+        let old = unsafe { Box::from_raw(old) };
+        self.retire(&mut book.retirement, old, removed);
+    }
+
+    /// Removes `once` listeners that were called.
+    fn sweep(&self, book: &mut Book<S>) {
+        if self.current(book).has_spent() {
+            let (next, removed) = self.current(book).without(|_, meta| !meta.is_live());
+            self.swap(book, next, removed);
+        }
+    }
+
+    /// Adds listeners, all or none, with one swap.
+    ///
+    /// # Errors
+    ///
+    /// A key that is empty, or taken.
+    pub(crate) fn add(
+        &self,
+        listeners: Vec<OwnedListener<S>>,
+    ) -> Result<Vec<Handle>, SubscribeError> {
+        if listeners.is_empty() {
+            return Ok(Vec::new());
+        }
+        let handles = listeners.iter().map(OwnedListener::handle).collect();
+        let collect = {
+            let mut book = lock(&self.book);
+            self.sweep(&mut book);
+            self.check_keys(&book, &listeners)?;
+            for listener in &listeners {
+                if let Some(key) = &listener.meta().key {
+                    book.keys.insert(Arc::clone(key), listener.head());
+                }
+            }
+            let next = self.current(&book).with(listeners);
+            self.swap(&mut book, next, Vec::new());
+            self.should_collect(&book.retirement)
+        };
+        if collect {
+            self.collect(Patience::None);
+        }
+        Ok(handles)
+    }
+
+    fn check_keys(&self, book: &Book<S>, added: &[OwnedListener<S>]) -> Result<(), SubscribeError> {
+        let mut seen = std::collections::HashSet::new();
+        for key in added
+            .iter()
+            .filter_map(|listener| listener.meta().key.as_ref())
+        {
+            if key.is_empty() {
+                return Err(SubscribeError::EmptyKey);
+            }
+            if Self::find_key(book, key).is_some() || !seen.insert(key) {
+                return Err(SubscribeError::DuplicateKey(Arc::clone(key)));
+            }
+        }
+        Ok(())
+    }
+
+    /// The live listener that holds `key`.
+    fn find_key<'a>(book: &'a Book<S>, key: &str) -> Option<&'a Head<S>> {
+        let head = book.keys.get(key)?;
+        // SAFETY: keys name listeners of the current array: `forget_keys` runs with each removal
+        // under the lock, and listeners are dropped after.
+        let head = unsafe { head.as_ref() };
+        head.meta.is_live().then_some(head)
+    }
+
+    /// Removes one listener; whether this call did it.
+    pub(crate) fn remove(&self, handle: Handle) -> bool {
+        let removed = {
+            let mut book = lock(&self.book);
+            let array = self.current(&book);
+            let position = array
+                .position(handle.token)
+                .filter(|&index| array.meta(index).id == handle.id);
+            position.is_some_and(|index| self.remove_at(&mut book, index))
+        };
+        if removed {
+            self.collect_removed();
+        }
+        removed
+    }
+
+    /// Removes the listener that holds `key`; whether there was one.
+    pub(crate) fn remove_key(&self, key: &str) -> bool {
+        let removed = {
+            let mut book = lock(&self.book);
+            let found = Self::find_key(&book, key).map(NonNull::from);
+            let index = found.and_then(|head| self.current(&book).position(Token::of(head)));
+            index.is_some_and(|index| self.remove_at(&mut book, index))
+        };
+        if removed {
+            self.collect_removed();
+        }
+        removed
+    }
+
+    fn remove_at(&self, book: &mut Book<S>, index: usize) -> bool {
+        let meta = self.current(book).meta(index);
+        let was_active = meta.state.transition_to_removed();
+        if let Some(key) = meta.key.clone() {
+            Self::forget_key(book, &key, self.current(book).meta(index).id);
+        }
+        let (next, removed) = self.current(book).without_one(index);
+        self.swap(book, next, vec![removed]);
+        self.sweep(book);
+        was_active
+    }
+
+    /// Frees `key`, unless somebody else holds it by now.
+    fn forget_key(book: &mut Book<S>, key: &str, id: ListenerId) {
+        // SAFETY: as in `find_key`.
+        let is_ours = |head: &NonNull<Head<S>>| unsafe { head.as_ref() }.meta.id == id;
+        if book.keys.get(key).is_some_and(is_ours) {
+            book.keys.remove(key);
+        }
+    }
+
+    /// Removes every listener.
+    pub(crate) fn clear(&self) {
+        {
+            let mut book = lock(&self.book);
+            book.keys.clear();
+            let (next, removed) = self.current(&book).without(|_, meta| {
+                meta.state.transition_to_removed();
+                true
+            });
+            if removed.is_empty() {
+                return;
+            }
+            self.swap(&mut book, next, removed);
+        }
+        self.collect_removed();
+    }
+
+    /// Waits until every array retired and every listener removed before the call, spent ones
+    /// included, has been dropped.
+    ///
+    /// # Errors
+    ///
+    /// As [`WaitError`] says.
+    pub(crate) fn quiesce(&self, timeout: Duration) -> Result<(), WaitError> {
+        self.sweep(&mut lock(&self.book));
+        self.wait_for_retired(timeout)
+    }
+
+    /// Calls `f` with each live listener's meta data, in call order.
+    pub(crate) fn for_each(&self, mut f: impl FnMut(&Meta<S::Item>)) {
+        let book = lock(&self.book);
+        self.current(&book)
+            .metas()
+            .filter(|meta| meta.is_live())
+            .for_each(&mut f);
+    }
+
+    pub(crate) fn contains_key(&self, key: &str) -> bool {
+        Self::find_key(&lock(&self.book), key).is_some()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.current(&lock(&self.book)).live_len()
+    }
+
+    /// Listeners in the current array, spent ones included.
+    pub(crate) fn array_len(&self) -> usize {
+        self.current(&lock(&self.book)).len()
+    }
+
+    pub(crate) fn is_active(&self, handle: Handle) -> bool {
+        let book = lock(&self.book);
+        let array = self.current(&book);
+        array.position(handle.token).is_some_and(|index| {
+            let meta = array.meta(index);
+            meta.id == handle.id && meta.is_live()
+        })
+    }
+
+    /// Bytes of the current array.
+    pub(crate) fn bytes(&self) -> usize {
+        self.current(&lock(&self.book)).bytes()
+    }
+
+    /// What outlives the set in subscriptions and threads.
+    pub(crate) fn readers(&self) -> &Arc<Readers> {
+        &self.readers
+    }
+
+    pub(crate) fn totals(&self) -> Totals {
+        self.readers.totals()
+    }
+}
+
+impl<S: Spec> Drop for ListenerSet<S> {
+    fn drop(&mut self) {
+        let array = self.current.load(Ordering::Relaxed);
+        // SAFETY: every walk borrows the set, so none is left; arrays in `current` came from
+        // `Box::into_raw`.
+        let array = unsafe { Box::from_raw(array) };
+        self.drop_everything(*array);
+        self.readers.close();
+    }
+}
+
+/// One walk: an array that stays while this lives.
+pub(crate) struct OwnedWalk<'a, S: Spec> {
+    set: &'a ListenerSet<S>,
+    pub(crate) record: &'a Record,
+    array: &'a Array<S>,
+}
+
+impl<S: Spec> Deref for OwnedWalk<'_, S> {
+    type Target = Array<S>;
+
+    #[inline(always)]
+    fn deref(&self) -> &Array<S> {
+        self.array
+    }
+}
+
+impl<S: Spec> Drop for OwnedWalk<'_, S> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        if self.record.leave(self.set.fences) {
+            self.set.collect(Patience::Mark);
+        }
+    }
+}
+
+/// The owned way in: one reader, one walk at a time, no read-modify-write.
+pub(crate) struct OwnedReader<S: Spec> {
+    set: Arc<ListenerSet<S>>,
+    record: Arc<Record>,
+}
+
+impl<S: Spec> OwnedReader<S> {
+    pub(crate) fn new(set: Arc<ListenerSet<S>>) -> Self {
+        let record = set.readers.register(true);
+        Self { set, record }
+    }
+
+    /// Begins a walk over the array of this moment.
+    #[inline(always)]
+    pub(crate) fn walk(&mut self) -> OwnedWalk<'_, S> {
+        self.record.enter(self.set.fences);
+        // Acquire (L1, W1).
+        let array = self.set.current.load(Ordering::Acquire);
+        // SAFETY: the record says that this reader is walking, so whoever retires this array after
+        // our load waits for the walk to end (W1), which the guard announces when it is dropped;
+        // the exclusive borrow allows one walk at a time.
+        let array = unsafe { &*array };
+        OwnedWalk {
+            set: &self.set,
+            record: &self.record,
+            array,
+        }
+    }
+}
+
+impl<S: Spec> Drop for OwnedReader<S> {
+    fn drop(&mut self) {
+        self.set.readers.deregister(&self.record);
+    }
+}
+
+/// As [`OwnedWalk`], on the shared path: under an epoch pin.
+pub(crate) struct SharedWalk<'a, S: Spec> {
+    set: &'a ListenerSet<S>,
+    array: &'a Array<S>,
+    /// Given up before the record says that the walk has ended.
+    pin: Option<Guard>,
+    visit: Visit,
+}
+
+impl<S: Spec> SharedWalk<'_, S> {
+    #[inline(always)]
+    pub(crate) fn record(&self) -> &Record {
+        self.visit.record()
+    }
+}
+
+impl<S: Spec> Deref for SharedWalk<'_, S> {
+    type Target = Array<S>;
+
+    #[inline(always)]
+    fn deref(&self) -> &Array<S> {
+        self.array
+    }
+}
+
+impl<S: Spec> Drop for SharedWalk<'_, S> {
+    #[inline(always)]
+    fn drop(&mut self) {
+        drop(self.pin.take());
+        if self.visit.record().leave_shared(self.set.fences) {
+            self.set.collect(Patience::Mark);
+        }
+    }
+}
+
+impl<S: Spec> ListenerSet<S> {
+    /// Begins a walk over the array of this moment, from any thread.
+    ///
+    /// # Panics
+    ///
+    /// On a set that has no shared path, which is a mistake of this crate.
+    #[inline(always)]
+    pub(crate) fn walk_shared(&self) -> SharedWalk<'_, S> {
+        let Some(collector) = &self.collector else {
+            unreachable!("a set with one walker has no shared path");
+        };
+        let visit = Visit::of(&self.readers, collector);
+        visit.record().enter_shared();
+        let pin = visit.pin();
+        // Acquire (L1).
+        let array = self.current.load(Ordering::Acquire);
+        // SAFETY: loaded under a pin of the collector to which the array's retirement is deferred
+        // (E1); the guard holds the pin.
+        let array = unsafe { &*array };
+        SharedWalk {
+            set: self,
+            array,
+            pin: Some(pin),
+            visit,
+        }
+    }
+}

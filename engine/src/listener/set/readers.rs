@@ -1,0 +1,312 @@
+//! Who may be walking an array: a record for each owned reader, and one for each thread that uses
+//! the shared path.
+//!
+//! | edge | walker (light side)                          | remover (heavy side)                    | loom model |
+//! | W1   | `active` odd; light; load `current`          | swap `current`; heavy; read `active`    | unsubscribe::owned_walk_is_waited_for |
+//! | W2   | `active` even, Release                       | read `active`, Acquire                  | the same |
+//! | W3   | `active` even; light; read `marked`          | `marked`; heavy; read `active`          | unsubscribe::a_marked_walk_reclaims |
+//!
+//! W1 in two cases: either the store of the odd number precedes the remover's heavy fence, and the
+//! remover sees it and waits for that number to change; or the load of `current` follows the
+//! fence, and the walker sees the new array. A boolean in place of the number could make a remover
+//! miss every idle gap of a busy emitter.
+//!
+//! W3 likewise: either the remover sees that the walk has ended, and looks again; or the walker
+//! sees the mark on its way out, and reclaims what it was in the way of.
+//!
+//! Threads on the shared path are kept out of freed arrays by the epoch (see `reclaim.rs`); their
+//! records say who is in the way (W3), and count.
+
+use cache_padded::CachePadded;
+use core::mem::offset_of;
+use corecast_ring::sync::{AtomicBool, AtomicU64, Mutex, Ordering, lock};
+use corecast_ring::{FencePair, Parker, WaitStrategy};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// One reader's words.
+pub(crate) struct Record {
+    /// Written by the reader alone.
+    own: CachePadded<OwnWords>,
+    /// Set by a remover that met a walk, cleared by whoever reclaims (W3).
+    marked: CachePadded<AtomicBool>,
+}
+
+struct OwnWords {
+    /// Odd while walking (W1). For an owned reader half of it is the number of emissions.
+    active: AtomicU64,
+    emitted: AtomicU64,
+    delivered: AtomicU64,
+    failed: AtomicU64,
+    panicked: AtomicU64,
+    /// Walks nested on this record. This thread's alone.
+    depth: AtomicU64,
+}
+
+const _: () = assert!(
+    offset_of!(Record, own).abs_diff(offset_of!(Record, marked)) >= 128
+        || !cfg!(target_arch = "x86_64")
+);
+
+/// What was counted, by one reader or by all.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Totals {
+    pub(crate) emitted: u64,
+    pub(crate) delivered: u64,
+    pub(crate) failed: u64,
+    pub(crate) panicked: u64,
+}
+
+impl Totals {
+    fn add(&mut self, other: Self) {
+        self.emitted += other.emitted;
+        self.delivered += other.delivered;
+        self.failed += other.failed;
+        self.panicked += other.panicked;
+    }
+}
+
+/// Adds to a counter with one writer.
+#[inline(always)]
+fn bump(counter: &AtomicU64, by: u64) {
+    // Relaxed: nobody else writes, and readers want a number and no order.
+    counter.store(
+        counter.load(Ordering::Relaxed).wrapping_add(by),
+        Ordering::Relaxed,
+    );
+}
+
+impl Record {
+    fn new() -> Self {
+        Self {
+            own: CachePadded::new(OwnWords {
+                active: AtomicU64::new(0),
+                emitted: AtomicU64::new(0),
+                delivered: AtomicU64::new(0),
+                failed: AtomicU64::new(0),
+                panicked: AtomicU64::new(0),
+                depth: AtomicU64::new(0),
+            }),
+            marked: CachePadded::new(AtomicBool::new(false)),
+        }
+    }
+
+    /// The beginning of a walk (W1).
+    #[inline(always)]
+    pub(crate) fn enter(&self, fences: FencePair) {
+        let active = self.own.active.load(Ordering::Relaxed);
+        // Relaxed (W1): the light fence orders it before the load of `current`.
+        self.own
+            .active
+            .store(active.wrapping_add(1), Ordering::Relaxed);
+        fences.light();
+    }
+
+    /// The end of a walk. Whether somebody was kept waiting and this thread is to reclaim.
+    #[inline(always)]
+    pub(crate) fn leave(&self, fences: FencePair) -> bool {
+        let active = self.own.active.load(Ordering::Relaxed);
+        // Release (W2): the walk happens before whatever the remover frees.
+        self.own
+            .active
+            .store(active.wrapping_add(1), Ordering::Release);
+        fences.light();
+        // Relaxed (W3): the fence did the ordering; reclaiming takes the lock.
+        let marked = self.marked.load(Ordering::Relaxed);
+        if marked {
+            self.unmark();
+        }
+        marked
+    }
+
+    /// As [`Record::enter`], on the shared path: walks nest there, and the epoch's own fence
+    /// follows.
+    #[inline(always)]
+    pub(crate) fn enter_shared(&self) {
+        let depth = self.own.depth.load(Ordering::Relaxed);
+        self.own.depth.store(depth + 1, Ordering::Relaxed);
+        if depth == 0 {
+            bump(&self.own.active, 1);
+        }
+        bump(&self.own.emitted, 1);
+    }
+
+    /// As [`Record::leave`], on the shared path.
+    #[inline(always)]
+    pub(crate) fn leave_shared(&self, fences: FencePair) -> bool {
+        let depth = self.own.depth.load(Ordering::Relaxed) - 1;
+        self.own.depth.store(depth, Ordering::Relaxed);
+        depth == 0 && self.leave(fences)
+    }
+
+    /// The number of the walk in progress, if there is one (W1, W2).
+    pub(crate) fn walking(&self) -> Option<u64> {
+        // Acquire (W2).
+        let active = self.own.active.load(Ordering::Acquire);
+        (active & 1 == 1).then_some(active)
+    }
+
+    /// Whether the walk that [`Record::walking`] reported is still in progress (W2).
+    pub(crate) fn is_still(&self, walk: u64) -> bool {
+        self.own.active.load(Ordering::Acquire) == walk
+    }
+
+    pub(crate) fn mark(&self) {
+        // Relaxed (W3): the caller's heavy fence orders it.
+        self.marked.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn unmark(&self) {
+        // Loaded first, so that the common case leaves the line alone.
+        if self.marked.load(Ordering::Relaxed) {
+            self.marked.store(false, Ordering::Relaxed);
+        }
+    }
+
+    #[inline(always)]
+    pub(crate) fn count_delivered(&self, delivered: usize) {
+        bump(&self.own.delivered, delivered as u64);
+    }
+
+    pub(crate) fn count_fault(&self, panicked: bool) {
+        bump(&self.own.failed, 1);
+        bump(&self.own.panicked, u64::from(panicked));
+    }
+
+    fn totals(&self) -> Totals {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Totals {
+            emitted: read(&self.own.emitted),
+            delivered: read(&self.own.delivered),
+            failed: read(&self.own.failed),
+            panicked: read(&self.own.panicked),
+        }
+    }
+
+    /// What an owned reader counted; its emissions are half its active word.
+    fn owned_totals(&self) -> Totals {
+        let emitted = self.own.active.load(Ordering::Relaxed).div_ceil(2);
+        Totals {
+            emitted,
+            ..self.totals()
+        }
+    }
+}
+
+struct Entry {
+    record: Arc<Record>,
+    owned: bool,
+}
+
+impl Entry {
+    fn totals(&self) -> Totals {
+        if self.owned {
+            self.record.owned_totals()
+        } else {
+            self.record.totals()
+        }
+    }
+}
+
+#[derive(Default)]
+struct List {
+    entries: Vec<Entry>,
+    /// What readers counted that are gone.
+    folded: Totals,
+}
+
+/// The readers of one set. Outlives the set in the threads that used its shared path.
+pub(crate) struct Readers {
+    list: Mutex<List>,
+    alive: AtomicBool,
+    /// Woken when the set and all its listeners have been dropped.
+    gone: Parker,
+}
+
+impl Readers {
+    pub(crate) fn new(fences: FencePair) -> Self {
+        let list = Mutex::new(List::default());
+        Self {
+            list,
+            alive: AtomicBool::new(true),
+            gone: Parker::new(fences),
+        }
+    }
+
+    pub(crate) fn register(&self, owned: bool) -> Arc<Record> {
+        let record = Arc::new(Record::new());
+        lock(&self.list).entries.push(Entry {
+            record: Arc::clone(&record),
+            owned,
+        });
+        record
+    }
+
+    /// Forgets a reader and keeps its counts.
+    pub(crate) fn deregister(&self, record: &Arc<Record>) {
+        let mut list = lock(&self.list);
+        if let Some(index) = list
+            .entries
+            .iter()
+            .position(|e| Arc::ptr_eq(&e.record, record))
+        {
+            let entry = list.entries.swap_remove(index);
+            list.folded.add(entry.totals());
+        }
+    }
+
+    pub(crate) fn totals(&self) -> Totals {
+        let list = lock(&self.list);
+        let mut totals = list.folded;
+        list.entries
+            .iter()
+            .for_each(|entry| totals.add(entry.totals()));
+        totals
+    }
+
+    /// Whether there is an owned reader at all.
+    pub(crate) fn any_owned(&self) -> bool {
+        lock(&self.list).entries.iter().any(|entry| entry.owned)
+    }
+
+    /// The walks in progress: of owned readers, or of all.
+    pub(crate) fn walking(&self, owned_only: bool) -> Vec<(Arc<Record>, u64)> {
+        let list = lock(&self.list);
+        let mut walking = Vec::new();
+        for entry in list
+            .entries
+            .iter()
+            .filter(|entry| entry.owned || !owned_only)
+        {
+            if let Some(walk) = entry.record.walking() {
+                walking.push((Arc::clone(&entry.record), walk));
+            }
+        }
+        walking
+    }
+
+    pub(crate) fn unmark_all(&self) {
+        lock(&self.list)
+            .entries
+            .iter()
+            .for_each(|entry| entry.record.unmark());
+    }
+
+    /// The set is gone with all its listeners; threads may forget their records of it.
+    pub(crate) fn close(&self) {
+        // Release: the listeners' drops happen before `wait_until_gone` returns.
+        self.alive.store(false, Ordering::Release);
+        self.gone.wake_all();
+    }
+
+    pub(crate) fn is_alive(&self) -> bool {
+        // Acquire: see `close`.
+        self.alive.load(Ordering::Acquire)
+    }
+
+    /// Waits for a set that is being dropped by another thread; whether that is done.
+    pub(crate) fn wait_until_gone(&self, deadline: Option<Instant>) -> bool {
+        let mut idle = WaitStrategy::park().idle();
+        idle.wait_until(&self.gone, deadline, || !self.is_alive())
+    }
+}

@@ -1,0 +1,405 @@
+//! Reclamation: when a retired array, and the listeners removed with it, may be dropped, and who
+//! does it.
+//!
+//! | edge | release side | acquire side | protects | loom model |
+//! | W1, W2, W3 | see `readers.rs` | | owned readers' walks | unsubscribe |
+//! | E1   | the epoch's unpin | the epoch's advance | shared walks | unsubscribe::shared_walk_is_waited_for |
+//! | E2   | deferred `passed`, Release | `collect`: `passed`, Acquire | the same | the same |
+//!
+//! An array is retired by the swap that replaces it. It is dropped when no walk can still follow
+//! it: every owned reader that was walking at the first look after the swap has moved on (W1, W2),
+//! and the set's own epoch collector has run the function deferred at the swap, which only raises
+//! a flag (E1, E2). Deferred functions never run user code, so whoever's pin happens to execute
+//! them is not made to run a stranger's destructor. Grace periods are in order: a walk on an older
+//! array began before the swap as well, so listeners may be dropped with the array that they were
+//! removed from.
+//!
+//! Retired arrays are dropped by removers and, now and then, by subscribers (or, in a set with an
+//! owner, by that thread alone). A removal that meets a walk looks again for a moment; if the walk
+//! goes on, it is marked (W3), and its thread reclaims when it leaves.
+//!
+//! Epoch-based reclamation is Fraser's; the implementation is crossbeam's.
+#![expect(unsafe_code, reason = "retired arrays are owned through raw pointers")]
+
+use super::array::{Array, Head, OwnedListener};
+use super::readers::Record;
+use super::visitors::Visit;
+use super::{ListenerSet, Reclaimer, Spec};
+use crate::error::WaitError;
+use crate::walk::Depth;
+use core::ptr::NonNull;
+use corecast_ring::WaitStrategy;
+use corecast_ring::sync::{AtomicBool, Ordering, lock, spin_loop, thread};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Retired arrays that subscribers let come together before one of them reclaims: by number, and
+/// by bytes.
+const RETIRED_ARRAYS: usize = 16;
+const RETIRED_BYTES: usize = 64 * 1024;
+
+/// How long a reclaimer waits for walks in the way before it marks them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// Looks once and leaves the rest to whoever comes next.
+    None,
+    /// Looks once and marks.
+    Mark,
+    /// Looks again for a moment, so that a short walk does not come to reclaim, then marks.
+    Moment,
+}
+
+impl Patience {
+    const SPINS: u32 = 64;
+    const YIELDS: u32 = 32;
+
+    fn rounds(self) -> u32 {
+        if self == Self::Moment {
+            Self::SPINS + Self::YIELDS
+        } else {
+            1
+        }
+    }
+}
+
+/// An array out of use, and the listeners that left with it.
+pub(super) struct Retired<S: Spec> {
+    serial: u64,
+    array: Box<Array<S>>,
+    removed: Vec<NonNull<Head<S>>>,
+    /// Raised once the epoch has passed; `None` for sets without a shared path.
+    passed: Option<Arc<AtomicBool>>,
+    /// Owned readers' walks that were in progress at the first look; `None` before that.
+    blockers: Option<Vec<(Arc<Record>, u64)>>,
+}
+
+// SAFETY: as Array: the pointers are to listeners that this object owns together with the array.
+unsafe impl<S: Spec> Send for Retired<S> {}
+
+impl<S: Spec> Retired<S> {
+    pub(super) fn array(&self) -> &Array<S> {
+        &self.array
+    }
+
+    fn may_be_dropped(&self) -> bool {
+        let clear = self.blockers.as_ref().is_some_and(Vec::is_empty);
+        // Acquire (E2): the walks before the epoch's advance happen before the drop.
+        clear
+            && self
+                .passed
+                .as_ref()
+                .is_none_or(|passed| passed.load(Ordering::Acquire))
+    }
+
+    fn drop_listeners(&mut self, report: &dyn Fn(OwnedListener<S>)) {
+        for head in self.removed.drain(..) {
+            // SAFETY: `may_be_dropped` held when this was taken off the list, so no walk follows
+            // an array that has the listener, and no later array has it; drained, so once.
+            report(unsafe { OwnedListener::from_head(head) });
+        }
+    }
+}
+
+/// The part of a set's book that is about retirement.
+pub(super) struct Retirement<S: Spec> {
+    pub(super) retired: Vec<Retired<S>>,
+    /// Serials taken off the list whose destructors are running.
+    dropping: Vec<u64>,
+    next_serial: u64,
+}
+
+impl<S: Spec> Retirement<S> {
+    pub(super) fn new() -> Self {
+        Self {
+            retired: Vec::new(),
+            dropping: Vec::new(),
+            next_serial: 0,
+        }
+    }
+
+    /// Whether everything retired before `serial` has been dropped.
+    fn is_done_before(&self, serial: u64) -> bool {
+        let outstanding = self.retired.iter().map(|retired| retired.serial);
+        outstanding
+            .chain(self.dropping.iter().copied())
+            .all(|one| one >= serial)
+    }
+
+    fn bytes(&self) -> usize {
+        self.retired
+            .iter()
+            .map(|retired| retired.array.bytes())
+            .sum()
+    }
+}
+
+impl<S: Spec> ListenerSet<S> {
+    /// Puts `array` out of use. The caller has swapped it out and holds the lock.
+    pub(super) fn retire(
+        &self,
+        retirement: &mut Retirement<S>,
+        array: Box<Array<S>>,
+        removed: Vec<NonNull<Head<S>>>,
+    ) {
+        let passed = self.collector.as_ref().map(|collector| {
+            let passed = Arc::new(AtomicBool::new(false));
+            let flag = Arc::clone(&passed);
+            let guard = Visit::of(&self.readers, collector).pin();
+            // SAFETY: the function raises a flag that it owns a share of; it may run on any thread
+            // and at any later time.
+            unsafe {
+                guard.defer_unchecked(move || {
+                    // Release (E2).
+                    flag.store(true, Ordering::Release);
+                });
+            }
+            passed
+        });
+        let serial = retirement.next_serial;
+        retirement.next_serial += 1;
+        retirement.retired.push(Retired {
+            serial,
+            array,
+            removed,
+            passed,
+            blockers: None,
+        });
+    }
+
+    /// Whether enough arrays have come together for a subscriber to reclaim.
+    pub(super) fn should_collect(&self, retirement: &Retirement<S>) -> bool {
+        let retired = &retirement.retired;
+        retired.len() >= RETIRED_ARRAYS
+            || (retired.len() > 1 && retirement.bytes() >= RETIRED_BYTES)
+            || retired.iter().any(|retired| !retired.removed.is_empty())
+    }
+
+    /// Drops what may be dropped, or wakes the thread whose task that is.
+    pub(crate) fn collect(&self, patience: Patience) {
+        if self.may_collect() {
+            self.reclaim(patience);
+        } else {
+            self.wake_owner();
+        }
+    }
+
+    /// After a removal. A set with an owner tells him, and leaves it to its signal to collect once
+    /// the owner is gone: the remover may hold locks that destructors want.
+    pub(super) fn collect_removed(&self) {
+        match &self.reclaimer {
+            Reclaimer::Anyone => self.reclaim(Patience::Moment),
+            Reclaimer::Owner(wake) => wake(),
+        }
+    }
+
+    /// As [`ListenerSet::collect`], if the owner is gone.
+    pub(crate) fn collect_if_orphaned(&self) {
+        // Acquire: see `orphan`.
+        if self.orphaned.load(Ordering::Acquire) {
+            self.reclaim(Patience::Moment);
+        }
+    }
+
+    /// As [`ListenerSet::collect`], by the owner, which is not inside a walk.
+    pub(crate) fn collect_as_owner(&self) {
+        self.reclaim(Patience::None);
+    }
+
+    fn reclaim(&self, patience: Patience) {
+        let rounds = patience.rounds();
+        for round in 1..=rounds {
+            let mark = round == rounds && patience != Patience::None;
+            if self.reclaim_once(mark) || round == rounds {
+                return;
+            }
+            if round < Patience::SPINS {
+                spin_loop()
+            } else {
+                thread::yield_now()
+            }
+        }
+    }
+
+    /// One attempt; whether nothing more can be done. `mark` marks the walks in the way.
+    fn reclaim_once(&self, mark: bool) -> bool {
+        let mut ready: Vec<Retired<S>>;
+        let left;
+        {
+            let mut book = lock(&self.book);
+            let retirement = &mut book.retirement;
+            if retirement.retired.is_empty() || self.look(retirement).is_err() {
+                return true;
+            }
+            if mark && !retirement.retired.iter().all(Retired::may_be_dropped) {
+                // W3: mark, fence, look again.
+                self.readers
+                    .walking(false)
+                    .iter()
+                    .for_each(|(record, _)| record.mark());
+                if self.fence().is_err() || self.look(retirement).is_err() {
+                    return true;
+                }
+            }
+            let all = core::mem::take(&mut retirement.retired);
+            (ready, retirement.retired) = all.into_iter().partition(Retired::may_be_dropped);
+            retirement
+                .dropping
+                .extend(ready.iter().map(|retired| retired.serial));
+            left = retirement.retired.len();
+            if left == 0 {
+                self.readers.unmark_all();
+            }
+        }
+        if ready.is_empty() {
+            return left == 0;
+        }
+        {
+            // A destructor that asks to wait for this set is told that it would wait for itself.
+            let _inside = Depth::enter_unlimited();
+            for retired in &mut ready {
+                retired.drop_listeners(&|listener| self.drop_listener(listener));
+            }
+        }
+        let mut book = lock(&self.book);
+        let dropped = |serial: &u64| !ready.iter().any(|retired| retired.serial == *serial);
+        book.retirement.dropping.retain(dropped);
+        drop(book);
+        drop(ready);
+        self.done.wake_all();
+        left == 0
+    }
+
+    /// The heavy side of W1 and W3.
+    fn fence(&self) -> Result<(), WaitError> {
+        self.fences.heavy().map_err(|_| {
+            // The light halves were not fenced against this: nothing may be concluded, ever.
+            self.broken.store(true, Ordering::Relaxed);
+            WaitError::Unsupported
+        })
+    }
+
+    /// Looks once at every reader, on behalf of everything retired so far.
+    fn look(&self, retirement: &mut Retirement<S>) -> Result<(), WaitError> {
+        if self.broken.load(Ordering::Relaxed) {
+            return Err(WaitError::Unsupported);
+        }
+        if retirement
+            .retired
+            .iter()
+            .any(|retired| retired.blockers.is_none())
+        {
+            // W1: the swaps were made before this fence.
+            if self.readers.any_owned() {
+                self.fence()?;
+            }
+            let walking = self.readers.walking(true);
+            for retired in &mut retirement.retired {
+                retired.blockers.get_or_insert_with(|| walking.clone());
+            }
+        }
+        for retired in &mut retirement.retired {
+            if let Some(blockers) = &mut retired.blockers {
+                blockers.retain(|(record, walk)| record.is_still(*walk));
+            }
+        }
+        if let Some(collector) = &self.collector {
+            // An epoch passes in two advances, and the bag of deferred functions is opened in a
+            // third step; a thread inside a walk stops that, a thread outside does not.
+            let visit = Visit::of(&self.readers, collector);
+            for _ in 0..4 {
+                let waiting = |retired: &Retired<S>| {
+                    retired
+                        .passed
+                        .as_ref()
+                        .is_some_and(|passed| !passed.load(Ordering::Relaxed))
+                };
+                if !retirement.retired.iter().any(waiting) {
+                    break;
+                }
+                visit.pin().flush();
+            }
+        }
+        Ok(())
+    }
+
+    /// Drops a removed listener. A panic in its destructor is a fault.
+    fn drop_listener(&self, listener: OwnedListener<S>) {
+        let info = listener.meta().info();
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(listener))) {
+            (self.on_drop_panic)(info, payload);
+        }
+    }
+
+    /// Waits until everything retired before this call has been dropped.
+    ///
+    /// # Errors
+    ///
+    /// As [`WaitError`] says.
+    pub(crate) fn wait_for_retired(&self, timeout: Duration) -> Result<(), WaitError> {
+        if Depth::is_inside() {
+            return Err(WaitError::WouldDeadlock);
+        }
+        let serial = lock(&self.book).retirement.next_serial;
+        let deadline = Instant::now().checked_add(timeout);
+        let is_done = || lock(&self.book).retirement.is_done_before(serial);
+        let mut idle = WaitStrategy::park().idle();
+        loop {
+            // Whatever is in the way after this is marked (W3), or belongs to the owner, who is
+            // woken: either will reclaim and wake us.
+            self.collect(Patience::Moment);
+            if is_done() {
+                return Ok(());
+            }
+            if self.is_broken() {
+                return Err(WaitError::Unsupported);
+            }
+            if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+                return Err(WaitError::Timeout);
+            }
+            idle.park(&self.done, deadline, is_done);
+        }
+    }
+
+    /// The owner is gone: from now on anyone reclaims.
+    pub(crate) fn orphan(&self) {
+        // Release: what the owner did with the listeners happens before a stranger drops them.
+        self.orphaned.store(true, Ordering::Release);
+        self.reclaim(Patience::Moment);
+        self.done.wake_all();
+    }
+
+    fn may_collect(&self) -> bool {
+        // Acquire: see `orphan`.
+        matches!(self.reclaimer, Reclaimer::Anyone) || self.orphaned.load(Ordering::Acquire)
+    }
+
+    fn wake_owner(&self) {
+        if let Reclaimer::Owner(wake) = &self.reclaimer {
+            wake();
+        }
+    }
+
+    fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Relaxed)
+    }
+
+    /// Drops every array and listener, for a set that nobody uses any more.
+    pub(super) fn drop_everything(&self, current: Array<S>) {
+        let retired = core::mem::take(&mut lock(&self.book).retirement.retired);
+        for mut retired in retired {
+            retired.drop_listeners(&|listener| self.drop_listener(listener));
+        }
+        // SAFETY: the set is being dropped, so no walk is left; the retired arrays are gone.
+        let listeners = unsafe { current.into_listeners() };
+        listeners
+            .into_iter()
+            .for_each(|listener| self.drop_listener(listener));
+    }
+
+    /// Arrays that are out of use and not yet dropped, and their bytes.
+    pub(crate) fn retired(&self) -> (usize, usize) {
+        let book = lock(&self.book);
+        (book.retirement.retired.len(), book.retirement.bytes())
+    }
+}

@@ -1,0 +1,135 @@
+//! Counters and sizes as plain snapshots, and rates from two of them.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Counters and sizes of one signal at one moment.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct SignalMetrics {
+    /// When this was taken.
+    pub at: Instant,
+    /// The signal's name, if it has one.
+    pub name: Option<Arc<str>>,
+    /// Events that somebody tried to emit: `accepted + rejected + dropped`.
+    pub emitted: u64,
+    /// Events that were taken.
+    pub accepted: u64,
+    /// Events handed back to their emitter.
+    pub rejected: u64,
+    /// Events that an overflow policy dropped.
+    pub dropped: u64,
+    /// Calls of listeners that ran and succeeded.
+    pub delivered: u64,
+    /// Calls of listeners that returned an error or panicked.
+    pub failed: u64,
+    /// Calls of listeners that panicked.
+    pub panicked: u64,
+    /// Listeners.
+    pub listeners: usize,
+    /// Listener arrays that are out of use and not yet dropped.
+    pub retired_arrays: usize,
+    /// Bytes held: listener arrays and lanes.
+    pub bytes: usize,
+    /// The lanes of an asynchronous signal.
+    pub lanes: Vec<LaneMetrics>,
+    /// From emit to the end of the listener, where sampling is on.
+    pub latency: Option<Latency>,
+}
+
+/// One lane at one moment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LaneMetrics {
+    /// The worker that drains it.
+    pub worker: crate::WorkerId,
+    /// Slots.
+    pub capacity: usize,
+    /// Events that wait.
+    pub depth: usize,
+    /// The most events that the worker has found waiting.
+    pub high_water: usize,
+    /// Bytes of its slots.
+    pub bytes: usize,
+    /// Whether it is one of the signal's shared lanes.
+    pub shared: bool,
+}
+
+/// Latency percentiles.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Latency {
+    /// The median.
+    pub p50: Duration,
+    /// The 90th percentile.
+    pub p90: Duration,
+    /// The 99th percentile.
+    pub p99: Duration,
+    /// The 99.9th percentile.
+    pub p999: Duration,
+    /// The longest.
+    pub max: Duration,
+    /// Samples.
+    pub count: u64,
+}
+
+/// What happened between two snapshots.
+#[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
+pub struct Rates {
+    /// The time between them.
+    pub interval: Duration,
+    /// Events emitted in a second.
+    pub events_per_second: f64,
+    /// Calls of listeners in a second.
+    pub deliveries_per_second: f64,
+    /// Failed calls among all calls, from 0 to 1.
+    pub error_rate: f64,
+}
+
+impl SignalMetrics {
+    pub(crate) fn at_this_moment() -> Self {
+        Self {
+            at: Instant::now(),
+            name: None,
+            emitted: 0,
+            accepted: 0,
+            rejected: 0,
+            dropped: 0,
+            delivered: 0,
+            failed: 0,
+            panicked: 0,
+            listeners: 0,
+            retired_arrays: 0,
+            bytes: 0,
+            lanes: Vec::new(),
+            latency: None,
+        }
+    }
+
+    /// The rates between `earlier` and this snapshot of the same signal. Zero over no time.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Rates {
+        let interval = self.at.saturating_duration_since(earlier.at);
+        let seconds = interval.as_secs_f64();
+        let rate = |now: u64, then: u64| {
+            if seconds > 0.0 {
+                now.saturating_sub(then) as f64 / seconds
+            } else {
+                0.0
+            }
+        };
+        let failed = self.failed.saturating_sub(earlier.failed);
+        let calls = failed + self.delivered.saturating_sub(earlier.delivered);
+        Rates {
+            interval,
+            events_per_second: rate(self.emitted, earlier.emitted),
+            deliveries_per_second: rate(self.delivered, earlier.delivered),
+            error_rate: if calls > 0 {
+                failed as f64 / calls as f64
+            } else {
+                0.0
+            },
+        }
+    }
+}

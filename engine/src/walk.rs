@@ -1,0 +1,73 @@
+//! Calling listeners in order, with panics kept where they arise. Both paths end here.
+
+use crate::fault::Payload;
+use core::cell::Cell;
+use corecast_ring::sync::thread_local;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+thread_local! {
+    /// Walks and drains nested on this thread.
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+}
+
+/// This thread is inside a walk or a drain for as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Depth {
+    outer: u32,
+}
+
+impl Depth {
+    /// One level deeper, unless `limit` levels are there already.
+    #[inline(always)]
+    pub(crate) fn enter(limit: u32) -> Option<Self> {
+        DEPTH.with(|depth| {
+            let outer = depth.get();
+            (outer < limit).then(|| {
+                depth.set(outer + 1);
+                Self { outer }
+            })
+        })
+    }
+
+    /// One level deeper in any case.
+    #[inline(always)]
+    pub(crate) fn enter_unlimited() -> Self {
+        DEPTH.with(|depth| {
+            let outer = depth.get();
+            depth.set(outer.saturating_add(1));
+            Self { outer }
+        })
+    }
+
+    /// Whether this thread is inside a walk or a drain.
+    pub(crate) fn is_inside() -> bool {
+        DEPTH.with(Cell::get) > 0
+    }
+}
+
+impl Drop for Depth {
+    #[inline(always)]
+    fn drop(&mut self) {
+        DEPTH.with(|depth| depth.set(self.outer));
+    }
+}
+
+/// Runs `step` until it says that it is done. When it panics, `on_panic` is told, and it runs
+/// again unless that says stop: `step` keeps its place where a panic cannot take it along, so that
+/// it goes on after the listener that panicked. One unwind guard serves the whole walk.
+#[inline(always)]
+pub(crate) fn isolate(mut step: impl FnMut(), mut on_panic: impl FnMut(Payload) -> bool) {
+    while let Err(payload) = catch_unwind(AssertUnwindSafe(&mut step)) {
+        if !on_panic(payload) {
+            break;
+        }
+    }
+}
+
+/// Drops a panic's payload; a payload that panics in turn is survived.
+pub(crate) fn discard(payload: Payload) {
+    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        // A payload whose drop panics with another of the kind could go on for ever.
+        core::mem::forget(second);
+    }
+}
