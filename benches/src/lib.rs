@@ -1,0 +1,7 @@
+//! The laboratory: workloads, peers and the parts of the `corecast` command.
+
+pub mod cli;
+pub mod compare;
+pub mod market;
+pub mod measure;
+pub mod replay;

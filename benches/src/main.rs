@@ -1,0 +1,7 @@
+//! The `corecast` command.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    corecast_lab::cli::main()
+}
