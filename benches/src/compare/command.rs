@@ -12,8 +12,8 @@ use corecast_affinity::{CpuId, PinError};
 use crate::measure::{CpuPair, LapError, Pinned, Schedule, drift};
 
 use super::pattern::matches;
-use super::report::{Drift, Report, RowReport, Verdict};
-use super::table::{Lab, Row, RowError};
+use super::report::{Drift, Measured, Report, RowReport, Verdict};
+use super::table::{Lab, Row};
 use super::{ours, peers};
 
 /// The fewest rounds whose medians `--check` trusts.
@@ -72,8 +72,6 @@ pub enum CompareError {
     Cpu(PinError),
     /// The raw round trip could not be taken.
     Drift(LapError),
-    /// A row failed: it could not be run, or a sum was wrong.
-    Row(RowError),
 }
 
 impl fmt::Display for CompareError {
@@ -86,7 +84,6 @@ impl fmt::Display for CompareError {
             ),
             Self::Cpu(error) => write!(f, "{error}"),
             Self::Drift(error) => write!(f, "raw round trip: {error}"),
-            Self::Row(error) => write!(f, "{error}"),
         }
     }
 }
@@ -96,7 +93,6 @@ impl Error for CompareError {
         match self {
             Self::Cpu(error) => Some(error),
             Self::Drift(error) => Some(error),
-            Self::Row(error) => Some(error),
             Self::NoRow(_) | Self::TooFewRounds(_) => None,
         }
     }
@@ -114,9 +110,9 @@ pub fn rows() -> Vec<Row> {
 ///
 /// # Errors
 ///
-/// [`CompareError`]: bad arguments, a CPU that cannot be used, a row that failed or whose sum was
-/// wrong; or standard output is closed. A row over its bar is not an error but, with `--check`,
-/// exit code 1.
+/// [`CompareError`]: bad arguments, or a CPU that cannot be used; or standard output is closed. A
+/// row that failed, or whose sum was wrong, is not an error but exit code 1, after the report of all
+/// the others; so is, with `--check`, a row over its bar.
 pub fn run(args: &Args) -> Result<ExitCode, cli::Error> {
     let rows = select(rows(), args.rows.as_deref())?;
     if args.list {
@@ -144,24 +140,24 @@ pub fn run(args: &Args) -> Result<ExitCode, cli::Error> {
     } else {
         cli::print(format_args!("{report}\n"))?;
     }
-    Ok(if args.check {
-        judge(&report)
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(judge(&report, args.check))
 }
 
-/// Names each row over its bar; exit code 1 if there is one.
-fn judge(report: &Report) -> ExitCode {
+/// Names each row that failed and, with `check`, each row over its bar; exit code 1 if there is one.
+fn judge(report: &Report, check: bool) -> ExitCode {
     let mut code = ExitCode::SUCCESS;
     for row in &report.rows {
-        if let (Verdict::Over, Some(figure), Some(bar)) = (row.verdict, row.figure(), row.bar) {
-            note(format_args!(
+        match (row.verdict, row.figure(), row.bar, &row.measured) {
+            (Verdict::Over, Some(figure), Some(bar), _) if check => note(format_args!(
                 "over its bar: {}: {figure:.3}, bar {bar}",
                 row.name
-            ));
-            code = ExitCode::FAILURE;
+            )),
+            (_, _, _, Measured::Failed { error }) => {
+                note(format_args!("corecast: row {}: {error}", row.name));
+            }
+            _ => continue,
         }
+        code = ExitCode::FAILURE;
     }
     code
 }
@@ -176,7 +172,7 @@ fn note(line: fmt::Arguments<'_>) {
 ///
 /// # Errors
 ///
-/// As [`run`]; the first row that fails ends it.
+/// As [`run`]. A row that fails does not end the run: the report says so.
 pub fn measure_all(
     rows: &[Row],
     lab: Lab,
@@ -196,18 +192,22 @@ pub fn measure_all(
     let mut reports = Vec::with_capacity(rows.len());
     for (position, row) in rows.iter().enumerate() {
         begin(position, row);
-        let outcome = row.measure(&lab).map_err(CompareError::Row)?;
+        let outcome = row.measure(&lab);
         reports.push(RowReport::new(row, &outcome, readings.last().copied()));
         readings.extend(gauge()?);
     }
-    let over = reports.iter().filter(|row| row.verdict == Verdict::Over);
+    let names = |verdict| {
+        let rows = reports.iter().filter(|row| row.verdict == verdict);
+        rows.map(|row| row.name.clone()).collect()
+    };
     Ok(Report {
         machine: Machine::detect(),
         cpus: lab.cpus,
         two_cpus: lab.cpus.is_two(),
         rounds: lab.schedule.rounds,
         drift: Drift::of(&readings),
-        over: over.map(|row| row.name.clone()).collect(),
+        over: names(Verdict::Over),
+        failed: names(Verdict::Failed),
         rows: reports,
     })
 }

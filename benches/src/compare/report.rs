@@ -8,7 +8,7 @@ use crate::measure::rounds::SideTimings;
 use crate::measure::{CpuPair, Quartiles, Timings};
 
 use super::duel::Gauge;
-use super::table::{Bar, Outcome, Row};
+use super::table::{Bar, Outcome, Row, RowError};
 
 /// A whole run.
 #[derive(Debug, Clone, Serialize)]
@@ -27,6 +27,8 @@ pub struct Report {
     pub rows: Vec<RowReport>,
     /// The names of the rows over their bars.
     pub over: Vec<String>,
+    /// The names of the rows that failed.
+    pub failed: Vec<String>,
 }
 
 /// The raw cache-line round trip between the two CPUs, over the run, in nanoseconds.
@@ -71,6 +73,8 @@ pub enum Verdict {
     Reported,
     /// Not measured: it needs two CPUs.
     Skipped,
+    /// It could not be run to its end, or a sum was wrong.
+    Failed,
 }
 
 /// One row of a run.
@@ -108,6 +112,11 @@ pub enum Measured {
     },
     /// Nothing.
     Skipped,
+    /// Nothing, because of an error.
+    Failed {
+        /// What went wrong, and with which side.
+        error: String,
+    },
 }
 
 /// Sides compared.
@@ -141,16 +150,23 @@ pub struct SideReport {
 impl RowReport {
     /// What `row` came to, with the raw round trip just before it.
     #[must_use]
-    pub fn new(row: &Row, outcome: &Outcome, raw_round_trip_ns: Option<u64>) -> Self {
+    pub fn new(
+        row: &Row,
+        outcome: &Result<Outcome, RowError>,
+        raw_round_trip_ns: Option<u64>,
+    ) -> Self {
         let measured = match outcome {
-            Outcome::Duel(timings) => {
+            Ok(Outcome::Duel(timings)) => {
                 DuelReport::new(timings).map_or(Measured::Skipped, Measured::Duel)
             }
-            Outcome::Gauge(Gauge { value, unit }) => Measured::Gauge {
+            Ok(Outcome::Gauge(Gauge { value, unit })) => Measured::Gauge {
                 value: *value,
                 unit,
             },
-            Outcome::Skipped => Measured::Skipped,
+            Ok(Outcome::Skipped) => Measured::Skipped,
+            Err(error) => Measured::Failed {
+                error: error.source.to_string(),
+            },
         };
         Self {
             name: row.name().to_owned(),
@@ -175,13 +191,14 @@ impl Measured {
         match self {
             Self::Duel(duel) => Some(duel.ratio.median),
             Self::Gauge { value, .. } => Some(*value),
-            Self::Skipped => None,
+            Self::Skipped | Self::Failed { .. } => None,
         }
     }
 }
 
 fn verdict(bar: Bar, measured: &Measured) -> Verdict {
     match (measured.figure(), bar.limit()) {
+        (None, _) if matches!(measured, Measured::Failed { .. }) => Verdict::Failed,
         (None, _) => Verdict::Skipped,
         (Some(_), None) => Verdict::Reported,
         (Some(figure), Some(limit)) if figure <= limit => Verdict::Pass,

@@ -53,9 +53,14 @@ impl fmt::Display for Report {
             row.write(f, width)?;
         }
         if self.over.is_empty() {
-            write!(f, "\nno row is over its bar")
+            write!(f, "\nno row is over its bar")?;
         } else {
-            write!(f, "\nover the bar: {}", self.over.join(", "))
+            write!(f, "\nover the bar: {}", self.over.join(", "))?;
+        }
+        if self.failed.is_empty() {
+            Ok(())
+        } else {
+            write!(f, "\nfailed: {}", self.failed.join(", "))
         }
     }
 }
@@ -72,6 +77,7 @@ impl RowReport {
             Verdict::Over => "OVER",
             Verdict::Reported => "reported",
             Verdict::Skipped => "skipped: needs two CPUs",
+            Verdict::Failed => "FAILED",
         };
         write!(f, "{:width$}  ", self.name)?;
         match &self.measured {
@@ -86,6 +92,10 @@ impl RowReport {
                 writeln!(f, "{value:9.3} {unit:<69}  {bar:>12}  {verdict}")
             }
             Measured::Skipped => writeln!(f, "{:>79}  {bar:>12}  {verdict}", ""),
+            Measured::Failed { error } => {
+                writeln!(f, "{:>79}  {bar:>12}  {verdict}", "")?;
+                writeln!(f, "{:width$}  {error}", "")
+            }
         }
     }
 }

@@ -105,3 +105,19 @@ fn check_passes_when_no_row_is_over_its_bar() {
     let output = compare(&["--check", "--rounds", "9", "--rows", "peer/emit/epoch/*=1"]);
     assert_eq!(output.status.code(), Some(0), "{output:?}");
 }
+
+#[test]
+fn allocations_are_counted_and_there_are_none() {
+    let output = compare(&["--rows", "alloc/*", "--json"]);
+    let report: Value = serde_json::from_slice(&output.stdout).expect("one JSON document");
+    let rows = report["rows"].as_array().expect("rows");
+    assert!(rows.len() >= 8, "{report}");
+    for row in rows {
+        assert_eq!(
+            (&row["value"], &row["verdict"]),
+            (&Value::from(0.0), &Value::from("pass")),
+            "{row}"
+        );
+    }
+    assert!(output.status.success(), "{output:?}");
+}

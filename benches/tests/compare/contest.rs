@@ -217,13 +217,16 @@ fn a_failing_row_is_named_with_its_side() {
             sum,
         ))
     });
-    let error = measure_all(&[row], lab(), |_, _| {})
-        .expect_err("a wrong sum")
-        .to_string();
-    assert!(
-        error.contains("duel/wrong") && error.contains("peer: wrong sum"),
-        "{error}"
-    );
+    let rows = [row, duel_row("duel/right", Bar::Reported)];
+    let report = measure_all(&rows, lab(), |_, _| {}).expect("the others are measured");
+    assert_eq!(report.failed, ["duel/wrong"]);
+    let verdicts: Vec<Verdict> = report.rows.iter().map(|row| row.verdict).collect();
+    assert_eq!(verdicts, [Verdict::Failed, Verdict::Reported]);
+    let Measured::Failed { error } = &report.rows[0].measured else {
+        panic!("a failure")
+    };
+    assert!(error.contains("peer: wrong sum"), "{error}");
+    assert!(report.to_string().contains("failed: duel/wrong"));
 }
 
 #[test]
