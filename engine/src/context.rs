@@ -84,9 +84,20 @@ impl Context {
     /// Cancellation first, then the deadline; the clock is read only if there is one.
     #[inline(always)]
     pub(crate) fn check(&self) -> Result<(), Stop> {
+        self.check_timed(self.deadline.is_some())
+    }
+
+    /// As [`Context::check`], by a caller who remembers whether there is a deadline.
+    #[inline(always)]
+    pub(crate) fn check_timed(&self, timed: bool) -> Result<(), Stop> {
         if self.is_cancelled() {
             return Err(Stop::Cancelled);
         }
+        if timed { self.check_clock() } else { Ok(()) }
+    }
+
+    #[inline(never)]
+    fn check_clock(&self) -> Result<(), Stop> {
         match self.deadline {
             Some(deadline) if Instant::now() >= deadline => Err(Stop::DeadlineExceeded),
             _ => Ok(()),

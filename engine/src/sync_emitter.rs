@@ -47,7 +47,7 @@ impl<T: ?Sized + 'static> SyncEmitter<T> {
     ///
     /// A few plain stores and loads to begin and end the walk, then one indirect call for each
     /// listener. Wait-free but for the listeners; never allocates.
-    #[inline]
+    #[inline(always)]
     pub fn emit(&mut self, event: &T) -> Delivery {
         let walk = self.reader.walk();
         self.core.emit(&walk, walk.record, event)
@@ -62,7 +62,7 @@ impl<T: ?Sized + 'static> SyncEmitter<T> {
     /// # Panics
     ///
     /// Under [`FaultPolicy::Propagate`](crate::FaultPolicy::Propagate) alone.
-    #[inline]
+    #[inline(always)]
     pub fn try_emit(&mut self, event: &T, context: &Context) -> Result<Delivery, EmitError> {
         let walk = self.reader.walk();
         self.core.try_emit(&walk, walk.record, event, context)

@@ -237,6 +237,7 @@ fn every_row_of_the_peers_runs_and_is_right() {
             Measured::Duel(duel) => assert!(duel.ratio.median > 0.0, "{}", row.name),
             Measured::Skipped => assert!(!report.two_cpus, "{}", row.name),
             Measured::Gauge { .. } => panic!("{} is a duel", row.name),
+            Measured::Failed { error } => panic!("{}: {error}", row.name),
         }
         assert!(matches!(row.verdict, Verdict::Reported | Verdict::Skipped));
     }

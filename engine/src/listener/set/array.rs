@@ -247,13 +247,27 @@ impl<S: Spec> Drop for OwnedListener<S> {
 }
 
 /// Two words of an array.
-struct Entry<S: Spec> {
+pub(crate) struct Entry<S: Spec> {
     /// The function to call: a `Call<S>` as a pointer. Written by removers (L2).
     call: AtomicPtr<()>,
     head: NonNull<Head<S>>,
 }
 
 impl<S: Spec> Entry<S> {
+    /// Calls the listener, or nothing if it was switched off. An entry is only ever reached through
+    /// the array that a walk keeps alive.
+    #[inline(always)]
+    pub(crate) fn call(&self, arg: &S::Arg, ctx: &S::Ctx) -> Outcome {
+        // Relaxed (L2).
+        let call = self.call.load(Ordering::Relaxed);
+        // SAFETY: the word is only ever written with a `Call<S>` (`into_entry`, `switch_off`).
+        let call = unsafe { core::mem::transmute::<*mut (), Call<S>>(call) };
+        // SAFETY: the listener outlives every array that holds it (`reclaim.rs`), and the borrow of
+        // this entry is one of the array's, which the caller's walk keeps alive; where the call is
+        // exclusive, `Spec::EXCLUSIVE` sets have one walker.
+        unsafe { call(self.head, arg, ctx) }
+    }
+
     fn switch_off(&self) {
         // Relaxed (L2).
         self.call
@@ -346,14 +360,13 @@ impl<S: Spec> Array<S> {
     /// Calls listener `index`.
     #[inline(always)]
     pub(crate) fn call(&self, index: usize, arg: &S::Arg, ctx: &S::Ctx) -> Outcome {
-        let entry = &self.entries[index];
-        // Relaxed (L2).
-        let call = entry.call.load(Ordering::Relaxed);
-        // SAFETY: the word is only ever written with a `Call<S>` (`into_entry`, `switch_off`).
-        let call = unsafe { core::mem::transmute::<*mut (), Call<S>>(call) };
-        // SAFETY: the listener outlives this array, which the caller's walk keeps alive; where the
-        // call is exclusive, `Spec::EXCLUSIVE` sets have one walker.
-        unsafe { call(entry.head, arg, ctx) }
+        self.entries[index].call(arg, ctx)
+    }
+
+    /// The entries, in call order.
+    #[inline(always)]
+    pub(crate) fn entries(&self) -> &[Entry<S>] {
+        &self.entries
     }
 
     /// A new array with `added` in their places: higher priority first, then the order of adding.

@@ -18,7 +18,8 @@ mod readers;
 mod reclaim;
 mod visitors;
 
-pub(crate) use array::{Array, OwnedListener, Token, is_skipped};
+pub(crate) use array::{Array, Outcome, OwnedListener, Token, is_skipped};
+use readers::Entered;
 pub(crate) use readers::{Readers, Record, Totals};
 
 use crate::error::{SubscribeError, WaitError};
@@ -349,6 +350,9 @@ pub(crate) struct OwnedWalk<'a, S: Spec> {
     set: &'a ListenerSet<S>,
     pub(crate) record: &'a Record,
     array: &'a Array<S>,
+    /// The walk's number (W1), kept here so that its end does not wait for the store of its
+    /// beginning to be read back.
+    number: u64,
 }
 
 impl<S: Spec> Deref for OwnedWalk<'_, S> {
@@ -363,8 +367,8 @@ impl<S: Spec> Deref for OwnedWalk<'_, S> {
 impl<S: Spec> Drop for OwnedWalk<'_, S> {
     #[inline(always)]
     fn drop(&mut self) {
-        if self.record.leave(self.set.fences) {
-            self.set.collect(Patience::Mark);
+        if self.record.leave(self.number, self.set.fences) {
+            self.set.collect_marked();
         }
     }
 }
@@ -384,7 +388,7 @@ impl<S: Spec> OwnedReader<S> {
     /// Begins a walk over the array of this moment.
     #[inline(always)]
     pub(crate) fn walk(&mut self) -> OwnedWalk<'_, S> {
-        self.record.enter(self.set.fences);
+        let number = self.record.enter(self.set.fences);
         // Acquire (L1, W1).
         let array = self.set.current.load(Ordering::Acquire);
         // SAFETY: the record says that this reader is walking, so whoever retires this array after
@@ -395,6 +399,7 @@ impl<S: Spec> OwnedReader<S> {
             set: &self.set,
             record: &self.record,
             array,
+            number,
         }
     }
 }
@@ -412,6 +417,7 @@ pub(crate) struct SharedWalk<'a, S: Spec> {
     /// Given up before the record says that the walk has ended.
     pin: Option<Guard>,
     visit: Visit,
+    entered: Entered,
 }
 
 impl<S: Spec> SharedWalk<'_, S> {
@@ -434,13 +440,21 @@ impl<S: Spec> Drop for SharedWalk<'_, S> {
     #[inline(always)]
     fn drop(&mut self) {
         drop(self.pin.take());
-        if self.visit.record().leave_shared(self.set.fences) {
-            self.set.collect(Patience::Mark);
+        let record = self.visit.record();
+        if record.leave_shared(&self.entered, self.set.fences) {
+            self.set.collect_marked();
         }
     }
 }
 
 impl<S: Spec> ListenerSet<S> {
+    /// At the end of a walk that was in a remover's way (W3).
+    #[cold]
+    #[inline(never)]
+    fn collect_marked(&self) {
+        self.collect(Patience::Mark);
+    }
+
     /// Begins a walk over the array of this moment, from any thread.
     ///
     /// # Panics
@@ -452,7 +466,7 @@ impl<S: Spec> ListenerSet<S> {
             unreachable!("a set with one walker has no shared path");
         };
         let visit = Visit::of(&self.readers, collector);
-        visit.record().enter_shared();
+        let entered = visit.record().enter_shared();
         let pin = visit.pin();
         // Acquire (L1).
         let array = self.current.load(Ordering::Acquire);
@@ -464,6 +478,7 @@ impl<S: Spec> ListenerSet<S> {
             array,
             pin: Some(pin),
             visit,
+            entered,
         }
     }
 }

@@ -32,6 +32,13 @@ pub(crate) struct Record {
     marked: CachePadded<AtomicBool>,
 }
 
+/// A walk on the shared path, as its end wants to know it.
+pub(crate) struct Entered {
+    number: u64,
+    /// Walks around it on the same record.
+    depth: u64,
+}
+
 struct OwnWords {
     /// Odd while walking (W1). For an owned reader half of it is the number of emissions.
     active: AtomicU64,
@@ -91,25 +98,23 @@ impl Record {
         }
     }
 
-    /// The beginning of a walk (W1).
+    /// The beginning of a walk (W1): its number, which is odd.
     #[inline(always)]
-    pub(crate) fn enter(&self, fences: FencePair) {
-        let active = self.own.active.load(Ordering::Relaxed);
+    pub(crate) fn enter(&self, fences: FencePair) -> u64 {
+        let number = self.own.active.load(Ordering::Relaxed).wrapping_add(1);
         // Relaxed (W1): the light fence orders it before the load of `current`.
-        self.own
-            .active
-            .store(active.wrapping_add(1), Ordering::Relaxed);
+        self.own.active.store(number, Ordering::Relaxed);
         fences.light();
+        number
     }
 
-    /// The end of a walk. Whether somebody was kept waiting and this thread is to reclaim.
+    /// The end of walk `number`. Whether somebody was kept waiting and this thread is to reclaim.
     #[inline(always)]
-    pub(crate) fn leave(&self, fences: FencePair) -> bool {
-        let active = self.own.active.load(Ordering::Relaxed);
+    pub(crate) fn leave(&self, number: u64, fences: FencePair) -> bool {
         // Release (W2): the walk happens before whatever the remover frees.
         self.own
             .active
-            .store(active.wrapping_add(1), Ordering::Release);
+            .store(number.wrapping_add(1), Ordering::Release);
         fences.light();
         // Relaxed (W3): the fence did the ordering; reclaiming takes the lock.
         let marked = self.marked.load(Ordering::Relaxed);
@@ -122,21 +127,23 @@ impl Record {
     /// As [`Record::enter`], on the shared path: walks nest there, and the epoch's own fence
     /// follows.
     #[inline(always)]
-    pub(crate) fn enter_shared(&self) {
+    pub(crate) fn enter_shared(&self) -> Entered {
         let depth = self.own.depth.load(Ordering::Relaxed);
         self.own.depth.store(depth + 1, Ordering::Relaxed);
+        let mut number = self.own.active.load(Ordering::Relaxed);
         if depth == 0 {
-            bump(&self.own.active, 1);
+            number = number.wrapping_add(1);
+            self.own.active.store(number, Ordering::Relaxed);
         }
         bump(&self.own.emitted, 1);
+        Entered { number, depth }
     }
 
     /// As [`Record::leave`], on the shared path.
     #[inline(always)]
-    pub(crate) fn leave_shared(&self, fences: FencePair) -> bool {
-        let depth = self.own.depth.load(Ordering::Relaxed) - 1;
-        self.own.depth.store(depth, Ordering::Relaxed);
-        depth == 0 && self.leave(fences)
+    pub(crate) fn leave_shared(&self, entered: &Entered, fences: FencePair) -> bool {
+        self.own.depth.store(entered.depth, Ordering::Relaxed);
+        entered.depth == 0 && self.leave(entered.number, fences)
     }
 
     /// The number of the walk in progress, if there is one (W1, W2).
@@ -156,6 +163,7 @@ impl Record {
         self.marked.store(true, Ordering::Relaxed);
     }
 
+    #[cold]
     pub(crate) fn unmark(&self) {
         // Loaded first, so that the common case leaves the line alone.
         if self.marked.load(Ordering::Relaxed) {

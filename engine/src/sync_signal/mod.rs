@@ -1,0 +1,281 @@
+//! Synchronous signals: an emission calls every listener in the caller's thread.
+
+mod builder;
+mod core;
+mod rest;
+
+pub use self::builder::SyncSignalBuilder;
+pub(crate) use self::core::{Core, Sync};
+
+use crate::context::Context;
+use crate::error::{BoxError, EmitError, SubscribeError, WaitError};
+use crate::fault::FaultQueue;
+use crate::listener::set::{ListenerSet, OwnedListener};
+use crate::listener::{Listener, Meta, Options};
+use crate::metrics::SignalMetrics;
+use crate::subscription::{Removal, Subscription};
+use crate::sync_emitter::SyncEmitter;
+use ::core::fmt;
+use ::core::panic::Location;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+/// How many listeners an emission reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Delivery {
+    /// Listeners that ran and succeeded.
+    pub delivered: usize,
+    /// Listeners that returned an error or panicked.
+    pub failed: usize,
+}
+
+/// A signal whose listeners run in the thread that emits.
+///
+/// Cloning it makes another handle on the same signal. Handles are `Send` and `Sync` for every
+/// `T`: an event never leaves its thread.
+///
+/// ```
+/// use corecast::SyncSignal;
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU64, Ordering};
+///
+/// let total = Arc::new(AtomicU64::new(0));
+/// let signal = SyncSignal::<u64>::new();
+/// let subscription = signal.subscribe({
+///     let total = total.clone();
+///     move |n| { total.fetch_add(*n, Ordering::Relaxed); }
+/// });
+/// assert_eq!(signal.emit(&5).delivered, 1);
+/// drop(subscription); // removes the listener
+/// assert_eq!(signal.emit(&5).delivered, 0);
+/// assert_eq!(total.load(Ordering::Relaxed), 5);
+/// ```
+///
+/// For one thread that emits often, [`SyncSignal::emitter`] gives a faster handle.
+pub struct SyncSignal<T: ?Sized + 'static> {
+    core: Arc<Core<T>>,
+}
+
+impl<T: ?Sized + 'static> SyncSignal<T> {
+    /// A signal without listeners, with the default options.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::builder().build_defaults()
+    }
+
+    /// A signal with options.
+    pub fn builder() -> SyncSignalBuilder<T> {
+        SyncSignalBuilder::new()
+    }
+
+    /// Subscribes a listener that cannot fail. Every emission that starts after this returns calls
+    /// it; a walk already under way does not.
+    ///
+    /// # Complexity
+    ///
+    /// Copies the listener array: linear, two allocations. Use [`SyncSignal::add_many`] for many.
+    #[track_caller]
+    pub fn subscribe(
+        &self,
+        f: impl Fn(&T) + Send + ::core::marker::Sync + 'static,
+    ) -> Subscription {
+        self.subscribe_call(Location::caller(), move |event, _| {
+            f(event);
+            Ok(())
+        })
+    }
+
+    /// Subscribes a listener that may return an error: a fault to `emit`, the end of the walk to
+    /// `try_emit`.
+    #[track_caller]
+    pub fn subscribe_fallible<E: Into<BoxError>>(
+        &self,
+        f: impl Fn(&T) -> Result<(), E> + Send + ::core::marker::Sync + 'static,
+    ) -> Subscription {
+        self.subscribe_call(Location::caller(), move |event, _| {
+            f(event).map_err(Into::into)
+        })
+    }
+
+    fn subscribe_call(
+        &self,
+        place: &'static Location<'static>,
+        call: impl Fn(&T, &Context) -> Result<(), BoxError> + Send + ::core::marker::Sync + 'static,
+    ) -> Subscription {
+        let meta = Meta::new(Options::default(), place);
+        // A listener without a key cannot be refused.
+        self.add_built(vec![OwnedListener::shared(meta, call)])
+            .ok()
+            .and_then(|mut subscriptions| subscriptions.pop())
+            .unwrap_or_else(Subscription::inactive)
+    }
+
+    /// Adds a listener with options.
+    ///
+    /// # Errors
+    ///
+    /// [`SubscribeError::DuplicateKey`] when any listener of this signal has its key,
+    /// [`SubscribeError::EmptyKey`]; nothing has changed then.
+    #[track_caller]
+    pub fn add(&self, listener: Listener<T>) -> Result<Subscription, SubscribeError> {
+        let mut added = self.add_built(vec![listener.build(Location::caller())])?;
+        Ok(added.pop().unwrap_or_else(Subscription::inactive))
+    }
+
+    /// Adds listeners with one array swap: all or, on an error, none.
+    ///
+    /// # Errors
+    ///
+    /// As [`SyncSignal::add`].
+    ///
+    /// # Complexity
+    ///
+    /// Linear in the listeners there are and those added (plus sorting by priority).
+    #[track_caller]
+    pub fn add_many(
+        &self,
+        listeners: impl IntoIterator<Item = Listener<T>>,
+    ) -> Result<Vec<Subscription>, SubscribeError> {
+        let place = Location::caller();
+        self.add_built(
+            listeners
+                .into_iter()
+                .map(|listener| listener.build(place))
+                .collect(),
+        )
+    }
+
+    fn add_built(
+        &self,
+        listeners: Vec<OwnedListener<Sync<T>>>,
+    ) -> Result<Vec<Subscription>, SubscribeError> {
+        let handles = self.core.set.add(listeners)?;
+        let set: Weak<ListenerSet<Sync<T>>> = Arc::downgrade(&self.core.set);
+        let subscribe = |handle| {
+            let set: Weak<dyn Removal> = set.clone();
+            Subscription::new(set, handle, self.core.set.readers())
+        };
+        Ok(handles.into_iter().map(subscribe).collect())
+    }
+
+    /// Removes the listener with this key; whether there was one.
+    pub fn unsubscribe(&self, key: &str) -> bool {
+        self.core.set.remove_key(key)
+    }
+
+    /// Whether a listener has this key.
+    #[must_use]
+    pub fn contains_key(&self, key: &str) -> bool {
+        self.core.set.contains_key(key)
+    }
+
+    /// The keys of the listeners that have one, in call order.
+    #[must_use]
+    pub fn keys(&self) -> Vec<Arc<str>> {
+        let mut keys = Vec::new();
+        self.core.set.for_each(|meta| keys.extend(meta.key.clone()));
+        keys
+    }
+
+    /// Removes every listener.
+    pub fn clear(&self) {
+        self.core.set.clear();
+    }
+
+    /// Listeners, without those that are spent.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.core.set.len()
+    }
+
+    /// Whether there is no listener.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Calls every listener with `event`, in order, in this thread. An error or a panic is counted
+    /// and reported as a fault, and the walk goes on.
+    ///
+    /// # Panics
+    ///
+    /// Under [`FaultPolicy::Propagate`] alone: with the first listener's panic, after the walk.
+    ///
+    /// # Complexity
+    ///
+    /// One epoch pin, then one indirect call for each listener. Wait-free but for the listeners;
+    /// a thread's first emission on a signal registers it and allocates.
+    #[inline]
+    pub fn emit(&self, event: &T) -> Delivery {
+        let walk = self.core.set.walk_shared();
+        self.core.emit(&walk, walk.record(), event)
+    }
+
+    /// As [`SyncSignal::emit`], but stops at the first error or panic, and when `context` is
+    /// cancelled or its deadline passes, which is checked before each listener and after the last.
+    /// What listeners did before is not undone.
+    ///
+    /// # Errors
+    ///
+    /// [`EmitError`]: what stopped the walk, and how many listeners had run.
+    ///
+    /// # Panics
+    ///
+    /// Under [`FaultPolicy::Propagate`] alone: with the listener's panic, at once.
+    #[inline]
+    pub fn try_emit(&self, event: &T, context: &Context) -> Result<Delivery, EmitError> {
+        let walk = self.core.set.walk_shared();
+        self.core.try_emit(&walk, walk.record(), event, context)
+    }
+
+    /// The fast path: a handle for one thread at a time, which emits without a read-modify-write.
+    #[must_use]
+    pub fn emitter(&self) -> SyncEmitter<T> {
+        SyncEmitter::new(Arc::clone(&self.core))
+    }
+
+    /// Counters and sizes of this moment.
+    #[must_use]
+    pub fn metrics(&self) -> SignalMetrics {
+        self.core.metrics()
+    }
+
+    /// The signal's faults.
+    #[must_use]
+    pub fn faults(&self) -> &FaultQueue {
+        self.core.faults()
+    }
+
+    /// Waits until every array retired and every listener removed (or spent) before the call has
+    /// been dropped. A `timeout` of zero looks once; `Duration::MAX` waits for ever.
+    ///
+    /// # Errors
+    ///
+    /// As [`WaitError`] says.
+    pub fn quiesce(&self, timeout: Duration) -> Result<(), WaitError> {
+        self.core.set.quiesce(timeout)
+    }
+}
+
+impl<T: ?Sized + 'static> Clone for SyncSignal<T> {
+    fn clone(&self) -> Self {
+        Self {
+            core: Arc::clone(&self.core),
+        }
+    }
+}
+
+impl<T: ?Sized + 'static> Default for SyncSignal<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T: ?Sized + 'static> fmt::Debug for SyncSignal<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SyncSignal")
+            .field("name", &self.core.name())
+            .field("listeners", &self.len())
+            .finish_non_exhaustive()
+    }
+}
