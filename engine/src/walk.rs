@@ -1,12 +1,14 @@
 //! Calling listeners in order, with panics kept where they arise. Both paths end here.
 
 use crate::fault::Payload;
+use crate::listener::set::{Record, surroundings};
 use core::cell::Cell;
 use corecast_ring::sync::thread_local;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 thread_local! {
-    /// Walks and drains nested on this thread.
+    /// Walks and drains nested on this thread, without those that show in their records
+    /// (`listener/set/here.rs`).
     static DEPTH: Cell<u32> = const { Cell::new(0) };
 }
 
@@ -17,13 +19,16 @@ pub(crate) struct Depth {
 }
 
 impl Depth {
-    /// One level deeper, unless `limit` levels are there already.
-    #[inline(always)]
-    pub(crate) fn enter(limit: u32) -> Option<Self> {
+    /// One level deeper for the walk of `record`, unless `limit` levels are there already.
+    pub(crate) fn enter(limit: u32, record: &Record) -> Option<Self> {
+        let around = surroundings(Some(record));
         DEPTH.with(|depth| {
             let outer = depth.get();
-            (outer < limit).then(|| {
-                depth.set(outer + 1);
+            // A record that the thread knows is its own level.
+            let own = u32::from(around.knows);
+            let levels = outer.saturating_add(around.walks) - own;
+            (levels < limit).then(|| {
+                depth.set(outer + 1 - own);
                 Self { outer }
             })
         })
@@ -41,7 +46,7 @@ impl Depth {
 
     /// Whether this thread is inside a walk or a drain.
     pub(crate) fn is_inside() -> bool {
-        DEPTH.with(Cell::get) > 0
+        DEPTH.with(Cell::get) > 0 || surroundings(None).walks > 0
     }
 }
 

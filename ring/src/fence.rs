@@ -69,6 +69,13 @@ impl FencePair {
         self.asymmetric
     }
 
+    /// The light half without the look at which pair it belongs to, if it is a compiler fence: for
+    /// a hot path that is chosen once.
+    #[must_use]
+    pub fn free(self) -> Option<FreeFence> {
+        self.asymmetric.then_some(FreeFence(()))
+    }
+
     /// The frequent side's half.
     #[inline(always)]
     pub fn light(self) {
@@ -99,6 +106,31 @@ impl FencePair {
             fence(Ordering::SeqCst);
             Ok(())
         }
+    }
+}
+
+/// The light half of an asymmetric pair: a compiler fence, from [`FencePair::free`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FreeFence(());
+
+/// The frequent side's half of a fence (F1): decided at run time, or known.
+pub trait LightFence: Copy {
+    /// Orders the store before it against the load after it.
+    fn light(self);
+}
+
+impl LightFence for FencePair {
+    #[inline(always)]
+    fn light(self) {
+        FencePair::light(self);
+    }
+}
+
+impl LightFence for FreeFence {
+    #[inline(always)]
+    fn light(self) {
+        // SeqCst (F1): as in `FencePair::light`.
+        crate::sync::compiler_fence(Ordering::SeqCst);
     }
 }
 

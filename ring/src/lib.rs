@@ -49,7 +49,7 @@ mod wait;
 pub use claim::Claim;
 pub use consumer::Consumer;
 pub use error::{CapacityError, ClaimError, PopError, PushError};
-pub use fence::{FenceError, FencePair, Fences};
+pub use fence::{FenceError, FencePair, Fences, FreeFence, LightFence};
 pub use monitor::Monitor;
 pub use mpsc::{Credit, SharedClaim, SharedProducer};
 pub use parker::{Parked, Parker, Ticket};

@@ -100,7 +100,7 @@ impl<T: Send + 'static> LaneDrain<T> {
         let delivery = Delivery {
             core: &self.core,
             array: &walk,
-            record: walk.record,
+            record: walk.record(),
             lane: &self.consumer,
             post: &self.post,
             ready,

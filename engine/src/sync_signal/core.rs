@@ -7,15 +7,15 @@
 //! quarantine, where successes count too.
 
 use super::Delivery;
-use super::rest::{Rest, Stopped, Walked};
+use super::rest::{Rest, Trouble};
 use crate::context::Context;
 use crate::error::EmitError;
 use crate::fault::{Fault, FaultKind, FaultPolicy, FaultQueue};
 use crate::listener::set::{Array, ListenerSet, Record, Spec};
 use crate::metrics::SignalMetrics;
 use crate::walk::{Depth, guarded};
-use core::cell::Cell;
 use core::marker::PhantomData;
+use corecast_ring::FreeFence;
 use std::sync::Arc;
 
 /// What listeners of a synchronous signal are called with.
@@ -33,6 +33,8 @@ pub(crate) struct Core<T: ?Sized + 'static> {
     pub(super) policy: FaultPolicy,
     /// Successes are of interest too: every walk is a careful one.
     careful: bool,
+    /// See [`Core::plain`].
+    plain: Option<FreeFence>,
     pub(super) limit: u32,
     pub(super) faults: Arc<SignalFaults>,
 }
@@ -57,6 +59,64 @@ impl SignalFaults {
     }
 }
 
+/// Calls every listener, up to the first that does not plainly succeed: how many were called, that one
+/// included, and what it did.
+#[inline(always)]
+pub(crate) fn call_all<T: ?Sized + 'static>(
+    array: &Array<Sync<T>>,
+    event: &T,
+) -> Result<(), (usize, Trouble)> {
+    // Kept where a panic cannot take it along.
+    let mut left = array.entries().iter();
+    let walked = guarded(|| {
+        while let Some(entry) = left.next() {
+            if let Err(error) = entry.call(event, Context::detached()) {
+                return Some(error);
+            }
+        }
+        None
+    });
+    let called = || array.len() - left.len();
+    match walked {
+        Ok(None) => Ok(()),
+        Ok(Some(error)) => Err((called(), Trouble::Error(error))),
+        Err(payload) => Err((called(), Trouble::Panic(payload))),
+    }
+}
+
+/// As [`call_all`], looking at `context` before each listener and after the last.
+#[inline(always)]
+pub(crate) fn try_all<T: ?Sized + 'static>(
+    array: &Array<Sync<T>>,
+    event: &T,
+    context: &Context,
+) -> Result<(), (usize, Trouble)> {
+    if array.len() == 0 {
+        return Ok(());
+    }
+    // A deadline is there from the start or never; a token may come at any time.
+    let timed = context.deadline().is_some();
+    let mut left = array.entries().iter();
+    let walked = guarded(|| {
+        loop {
+            if let Err(stop) = context.check_timed(timed) {
+                return Some(Err(stop));
+            }
+            let entry = left.next()?;
+            if let Err(error) = entry.call(event, context) {
+                return Some(Ok(error));
+            }
+        }
+    });
+    let called = || array.len() - left.len();
+    match walked {
+        Ok(None) => Ok(()),
+        Ok(Some(Ok(error))) => Err((called(), Trouble::Error(error))),
+        Ok(Some(Err(stop))) => Err((called(), Trouble::Stop(stop))),
+        Err(payload) => Err((called(), Trouble::Panic(payload))),
+    }
+}
+
 impl<T: ?Sized + 'static> Core<T> {
     pub(super) fn new(
         set: ListenerSet<Sync<T>>,
@@ -64,50 +124,56 @@ impl<T: ?Sized + 'static> Core<T> {
         limit: u32,
         faults: Arc<SignalFaults>,
     ) -> Self {
+        let careful = matches!(policy, FaultPolicy::Quarantine { .. });
         Self {
-            set: Arc::new(set),
             policy,
-            careful: matches!(policy, FaultPolicy::Quarantine { .. }),
+            careful,
+            plain: set.fences().free().filter(|_| !careful),
+            set: Arc::new(set),
             limit,
             faults,
         }
     }
 
+    /// What the hot path is given, where there is one: the light fence is free, and successes are of
+    /// no interest.
+    pub(crate) fn plain(&self) -> Option<FreeFence> {
+        self.plain
+    }
+
     /// Every listener runs.
-    #[inline(always)]
     pub(crate) fn emit(&self, array: &Array<Sync<T>>, record: &Record, event: &T) -> Delivery {
-        let len = array.len();
-        if len == 0 {
+        if array.len() == 0 {
             return Delivery::default();
         }
-        let Some(_depth) = Depth::enter(self.limit) else {
+        let Some(_depth) = Depth::enter(self.limit, record) else {
             return self.refuse_emit();
         };
-        // Listeners called so far, the one in hand included: kept where a panic cannot take it.
-        let called = Cell::new(0);
-        let walked: Walked = if self.careful {
-            Ok(Ok(()))
-        } else {
-            guarded(|| {
-                for (before, entry) in array.entries().iter().enumerate() {
-                    called.set(before + 1);
-                    entry.call(event, Context::detached())?;
-                }
-                Ok(())
-            })
-        };
-        if called.get() == len && matches!(walked, Ok(Ok(()))) {
-            record.count_delivered(len);
-            return Delivery {
-                delivered: len,
-                failed: 0,
-            };
+        let rest = Rest::new(self, array, record, event);
+        if self.careful {
+            return rest.emit(0, None);
         }
-        Rest::new(self, array, record, event).emit(called.get(), walked)
+        match call_all(array, event) {
+            Ok(()) => {
+                record.count_delivered(array.len());
+                Delivery::all(array.len())
+            }
+            Err((called, trouble)) => rest.emit(called, Some(trouble)),
+        }
+    }
+
+    /// As [`Core::emit`], for a walk of the hot path that has come this far.
+    pub(crate) fn emit_rest(
+        &self,
+        array: &Array<Sync<T>>,
+        record: &Record,
+        event: &T,
+        (called, trouble): (usize, Trouble),
+    ) -> Delivery {
+        Rest::new(self, array, record, event).emit(called, Some(trouble))
     }
 
     /// The walk stops at the first error, panic, cancellation or passed deadline.
-    #[inline(always)]
     pub(crate) fn try_emit(
         &self,
         array: &Array<Sync<T>>,
@@ -115,40 +181,35 @@ impl<T: ?Sized + 'static> Core<T> {
         event: &T,
         context: &Context,
     ) -> Result<Delivery, EmitError> {
-        let len = array.len();
-        if len == 0 {
+        if array.len() == 0 {
             return Ok(Delivery::default());
         }
-        let Some(_depth) = Depth::enter(self.limit) else {
+        let Some(_depth) = Depth::enter(self.limit, record) else {
             return Err(EmitError::ReentrancyLimit { delivered: 0 });
         };
-        let called = Cell::new(0);
-        let stopped: Option<Stopped> = if self.careful {
-            None
-        } else {
-            // A deadline is there from the start or never; a token may come at any time.
-            let timed = context.deadline().is_some();
-            let walk = || {
-                for (before, entry) in array.entries().iter().enumerate() {
-                    context.check_timed(timed).map_err(Stopped::Context)?;
-                    called.set(before + 1);
-                    entry.call(event, context).map_err(Stopped::Error)?;
-                }
-                context.check_timed(timed).map_err(Stopped::Context)
-            };
-            match guarded(walk) {
-                Ok(Ok(())) => {
-                    record.count_delivered(len);
-                    return Ok(Delivery {
-                        delivered: len,
-                        failed: 0,
-                    });
-                }
-                Ok(Err(stopped)) => Some(stopped),
-                Err(payload) => Some(Stopped::Panic(payload)),
+        let rest = Rest::new(self, array, record, event);
+        if self.careful {
+            return rest.try_emit(0, None, context);
+        }
+        match try_all(array, event, context) {
+            Ok(()) => {
+                record.count_delivered(array.len());
+                Ok(Delivery::all(array.len()))
             }
-        };
-        Rest::new(self, array, record, event).try_emit(called.get(), stopped, context)
+            Err((called, trouble)) => rest.try_emit(called, Some(trouble), context),
+        }
+    }
+
+    /// As [`Core::try_emit`], for a walk of the hot path that has come this far.
+    pub(crate) fn try_emit_rest(
+        &self,
+        array: &Array<Sync<T>>,
+        record: &Record,
+        event: &T,
+        context: &Context,
+        (called, trouble): (usize, Trouble),
+    ) -> Result<Delivery, EmitError> {
+        Rest::new(self, array, record, event).try_emit(called, Some(trouble), context)
     }
 
     #[cold]

@@ -5,12 +5,13 @@ mod core;
 mod rest;
 
 pub use self::builder::SyncSignalBuilder;
-pub(crate) use self::core::{Core, Sync};
+pub(crate) use self::core::{Core, Sync, call_all, try_all};
+pub(crate) use self::rest::Trouble;
 
 use crate::context::Context;
 use crate::error::{BoxError, EmitError, SubscribeError, WaitError};
 use crate::fault::FaultQueue;
-use crate::listener::set::{ListenerSet, OwnedListener};
+use crate::listener::set::{ListenerSet, OpenSharedWalk, OwnedListener};
 use crate::listener::{Listener, Meta, Options};
 use crate::metrics::SignalMetrics;
 use crate::subscription::{Removal, Subscription};
@@ -27,6 +28,17 @@ pub struct Delivery {
     pub delivered: usize,
     /// Listeners that returned an error or panicked.
     pub failed: usize,
+}
+
+impl Delivery {
+    /// Every listener ran and succeeded.
+    #[inline(always)]
+    pub(crate) fn all(delivered: usize) -> Self {
+        Self {
+            delivered,
+            failed: 0,
+        }
+    }
 }
 
 /// A signal whose listeners run in the thread that emits.
@@ -205,10 +217,41 @@ impl<T: ?Sized + 'static> SyncSignal<T> {
     ///
     /// One epoch pin, then one indirect call for each listener. Wait-free but for the listeners;
     /// a thread's first emission on a signal registers it and allocates.
-    #[inline]
+    #[inline(always)]
     pub fn emit(&self, event: &T) -> Delivery {
-        let walk = self.core.set.walk_shared();
-        self.core.emit(&walk, walk.record(), event)
+        let hot = self.core.plain();
+        let Some(walk) = hot.and_then(|fence| self.core.set.open_shared(fence)) else {
+            return self.emit_anyhow(event);
+        };
+        match call_all(walk.array, event) {
+            Ok(()) => {
+                let delivered = walk.array.len();
+                walk.close(delivered);
+                Delivery::all(delivered)
+            }
+            Err(trouble) => self.emit_rest(walk, event, trouble),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn emit_rest(
+        &self,
+        walk: OpenSharedWalk<'_, Sync<T>>,
+        event: &T,
+        trouble: (usize, Trouble),
+    ) -> Delivery {
+        let walk = walk.guarded();
+        self.core
+            .emit_rest(walk.array, walk.record(), event, trouble)
+    }
+
+    /// As [`SyncSignal::emit`]: the first time on a thread, within another walk, or on a signal that
+    /// has no hot path.
+    #[inline(never)]
+    fn emit_anyhow(&self, event: &T) -> Delivery {
+        let walk = |array: &_, record: &_| self.core.emit(array, record, event);
+        self.core.set.walk_shared(walk)
     }
 
     /// As [`SyncSignal::emit`], but stops at the first error or panic, and when `context` is
@@ -222,10 +265,40 @@ impl<T: ?Sized + 'static> SyncSignal<T> {
     /// # Panics
     ///
     /// Under [`FaultPolicy::Propagate`] alone: with the listener's panic, at once.
-    #[inline]
+    #[inline(always)]
     pub fn try_emit(&self, event: &T, context: &Context) -> Result<Delivery, EmitError> {
-        let walk = self.core.set.walk_shared();
-        self.core.try_emit(&walk, walk.record(), event, context)
+        let hot = self.core.plain();
+        let Some(walk) = hot.and_then(|fence| self.core.set.open_shared(fence)) else {
+            return self.try_emit_anyhow(event, context);
+        };
+        match try_all(walk.array, event, context) {
+            Ok(()) => {
+                let delivered = walk.array.len();
+                walk.close(delivered);
+                Ok(Delivery::all(delivered))
+            }
+            Err(trouble) => self.try_emit_rest(walk, event, context, trouble),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn try_emit_rest(
+        &self,
+        walk: OpenSharedWalk<'_, Sync<T>>,
+        event: &T,
+        context: &Context,
+        trouble: (usize, Trouble),
+    ) -> Result<Delivery, EmitError> {
+        let walk = walk.guarded();
+        self.core
+            .try_emit_rest(walk.array, walk.record(), event, context, trouble)
+    }
+
+    #[inline(never)]
+    fn try_emit_anyhow(&self, event: &T, context: &Context) -> Result<Delivery, EmitError> {
+        let walk = |array: &_, record: &_| self.core.try_emit(array, record, event, context);
+        self.core.set.walk_shared(walk)
     }
 
     /// The fast path: a handle for one thread at a time, which emits without a read-modify-write.

@@ -7,20 +7,19 @@ use crate::context::{Context, Stop};
 use crate::error::{BoxError, EmitError};
 use crate::fault::{Fault, FaultKind, FaultPolicy, Payload, panic_message};
 use crate::listener::Meta;
-use crate::listener::set::{Array, Handle, Outcome, Record, is_skipped};
+use crate::listener::set::{Array, Handle, Record, is_skipped};
 use crate::walk::{discard, isolate};
 use core::cell::Cell;
+use std::panic::resume_unwind;
 
-/// How the common walk ended: with the outcome of the last listener that it called, or its panic.
-pub(super) type Walked = Result<Outcome, Payload>;
-
-/// Why a `try_emit` walk stopped, while the walk is still held.
-pub(super) enum Stopped {
-    Context(Stop),
-    /// The listener called last returned this.
+/// What a listener did other than plainly succeed, or why the walk was to stop before the next.
+pub(crate) enum Trouble {
+    /// It returned this; it may only have been skipped.
     Error(BoxError),
-    /// The listener called last panicked.
+    /// It panicked.
     Panic(Payload),
+    /// The context says stop.
+    Stop(Stop),
 }
 
 /// A walk from some listener on, with its counts.
@@ -57,15 +56,16 @@ impl<'a, T: ?Sized + 'static> Rest<'a, T> {
         }
     }
 
-    /// Goes on behind listener `called - 1`, for which the walk stopped with `walked`.
+    /// Goes on behind listener `called - 1`, which got the walk into `trouble`.
     #[cold]
     #[inline(never)]
-    pub(super) fn emit(self, called: usize, walked: Walked) -> Delivery {
+    pub(super) fn emit(self, called: usize, trouble: Option<Trouble>) -> Delivery {
         self.called.set(called);
-        match walked {
-            Ok(Ok(())) => {}
-            Ok(Err(error)) => self.on_error(error),
-            Err(payload) => self.on_panic(payload),
+        match trouble {
+            // Nothing stops this walk.
+            None | Some(Trouble::Stop(_)) => {}
+            Some(Trouble::Error(error)) => self.on_error(error),
+            Some(Trouble::Panic(payload)) => self.on_panic(payload),
         }
         isolate(
             || {
@@ -85,7 +85,7 @@ impl<'a, T: ?Sized + 'static> Rest<'a, T> {
         let delivered = self.array.len() - failed - self.skipped.get();
         self.record.count_delivered(delivered);
         if let Some(payload) = self.first_panic.take() {
-            std::panic::resume_unwind(payload);
+            resume_unwind(payload);
         }
         Delivery { delivered, failed }
     }
@@ -96,29 +96,29 @@ impl<'a, T: ?Sized + 'static> Rest<'a, T> {
     pub(super) fn try_emit(
         self,
         called: usize,
-        stopped: Option<Stopped>,
+        trouble: Option<Trouble>,
         context: &Context,
     ) -> Result<Delivery, EmitError> {
         self.called.set(called);
-        let stopped = Cell::new(self.unless_skipped(stopped));
+        let stopped = Cell::new(self.unless_skipped(trouble));
         isolate(
             || {
                 while !self.is_stopped(&stopped) {
                     if let Err(stop) = context.check() {
-                        stopped.set(Some(Stopped::Context(stop)));
+                        stopped.set(Some(Trouble::Stop(stop)));
                         return;
                     }
                     let Some(index) = self.next() else { return };
                     match self.array.call(index, self.event, context) {
                         Ok(()) => self.on_success(index),
                         Err(error) => {
-                            stopped.set(self.unless_skipped(Some(Stopped::Error(error))));
+                            stopped.set(self.unless_skipped(Some(Trouble::Error(error))));
                         }
                     }
                 }
             },
             |payload| {
-                stopped.set(Some(Stopped::Panic(payload)));
+                stopped.set(Some(Trouble::Panic(payload)));
                 false
             },
         );
@@ -126,12 +126,9 @@ impl<'a, T: ?Sized + 'static> Rest<'a, T> {
             None => {
                 let delivered = self.array.len() - self.skipped.get();
                 self.record.count_delivered(delivered);
-                Ok(Delivery {
-                    delivered,
-                    failed: 0,
-                })
+                Ok(Delivery::all(delivered))
             }
-            Some(stopped) => Err(self.stop(stopped)),
+            Some(trouble) => Err(self.stop(trouble)),
         }
     }
 
@@ -143,7 +140,7 @@ impl<'a, T: ?Sized + 'static> Rest<'a, T> {
         more.then_some(index)
     }
 
-    fn is_stopped(&self, stopped: &Cell<Option<Stopped>>) -> bool {
+    fn is_stopped(&self, stopped: &Cell<Option<Trouble>>) -> bool {
         let now = stopped.take();
         let is_stopped = now.is_some();
         stopped.set(now);
@@ -151,9 +148,9 @@ impl<'a, T: ?Sized + 'static> Rest<'a, T> {
     }
 
     /// A listener that was not reached stops nothing.
-    fn unless_skipped(&self, stopped: Option<Stopped>) -> Option<Stopped> {
+    fn unless_skipped(&self, stopped: Option<Trouble>) -> Option<Trouble> {
         match stopped {
-            Some(Stopped::Error(error)) if is_skipped(&error) => {
+            Some(Trouble::Error(error)) if is_skipped(&error) => {
                 self.skipped.set(self.skipped.get() + 1);
                 None
             }
@@ -202,12 +199,12 @@ impl<'a, T: ?Sized + 'static> Rest<'a, T> {
     }
 
     /// The error of a `try_emit` that stopped.
-    fn stop(&self, stopped: Stopped) -> EmitError {
+    fn stop(&self, trouble: Trouble) -> EmitError {
         let reached = self.called.get() - self.skipped.get();
-        let (failed, panicked) = match &stopped {
-            Stopped::Context(_) => (false, false),
-            Stopped::Error(_) => (true, false),
-            Stopped::Panic(_) => (true, true),
+        let (failed, panicked) = match &trouble {
+            Trouble::Stop(_) => (false, false),
+            Trouble::Error(_) => (true, false),
+            Trouble::Panic(_) => (true, true),
         };
         let delivered = reached - usize::from(failed);
         self.record.count_delivered(delivered);
@@ -218,20 +215,20 @@ impl<'a, T: ?Sized + 'static> Rest<'a, T> {
             self.core.quarantine(meta, || self.array.handle(index));
         }
         let (id, name) = (meta.id, meta.name.clone());
-        match stopped {
-            Stopped::Context(Stop::Cancelled) => EmitError::Cancelled { delivered },
-            Stopped::Context(Stop::DeadlineExceeded) => EmitError::DeadlineExceeded { delivered },
-            Stopped::Error(source) => EmitError::Listener {
+        match trouble {
+            Trouble::Stop(Stop::Cancelled) => EmitError::Cancelled { delivered },
+            Trouble::Stop(Stop::DeadlineExceeded) => EmitError::DeadlineExceeded { delivered },
+            Trouble::Error(source) => EmitError::Listener {
                 id,
                 name,
                 index,
                 delivered,
                 source,
             },
-            Stopped::Panic(payload) if self.core.policy == FaultPolicy::Propagate => {
-                std::panic::resume_unwind(payload)
+            Trouble::Panic(payload) if self.core.policy == FaultPolicy::Propagate => {
+                resume_unwind(payload)
             }
-            Stopped::Panic(payload) => {
+            Trouble::Panic(payload) => {
                 let message = panic_message(&*payload);
                 discard(payload);
                 EmitError::Panicked {

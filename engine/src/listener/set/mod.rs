@@ -6,6 +6,7 @@
 //! - `array.rs`: listeners in memory, entries, removal switches
 //! - `readers.rs`: who may be walking
 //! - `visitors.rs`: the shared path's per-thread state
+//! - `here.rs`: the records that this thread walks with
 //! - `reclaim.rs`: when and by whom retired arrays are dropped
 //! - here: the two ways in (owned and shared), and membership
 #![expect(
@@ -14,12 +15,14 @@
 )]
 
 mod array;
+mod here;
 mod readers;
 mod reclaim;
 mod visitors;
 
-pub(crate) use array::{Array, Outcome, OwnedListener, Token, is_skipped};
-use readers::Entered;
+pub(crate) use array::{Array, OwnedListener, Token, is_skipped};
+pub(crate) use here::surroundings;
+
 pub(crate) use readers::{Readers, Record, Totals};
 
 use crate::error::{SubscribeError, WaitError};
@@ -27,16 +30,18 @@ use crate::fault::{ListenerInfo, Payload};
 use crate::listener::{ListenerId, Meta};
 use array::Head;
 use cache_padded::CachePadded;
+use core::mem::ManuallyDrop;
 use core::ops::Deref;
 use core::ptr::NonNull;
 use corecast_ring::sync::{AtomicBool, AtomicPtr, Mutex, Ordering, lock};
-use corecast_ring::{FencePair, Parker};
+use corecast_ring::{FencePair, FreeFence, LightFence, Parker};
 use crossbeam_epoch::{Collector, Guard};
+use here::Place;
 use reclaim::{Patience, Retirement};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use visitors::Visit;
+use visitors::{Visit, Visitor};
 
 /// What the listeners of a set are called with.
 pub(crate) trait Spec: Sized + 'static {
@@ -75,6 +80,8 @@ pub(crate) struct ListenerSet<S: Spec> {
     readers: Arc<Readers>,
     /// Corecast's own collector, one for each set: nobody else's pin can delay it.
     collector: Option<Collector>,
+    /// Where threads on the shared path look first for their standing with this set.
+    place: Place,
     book: Mutex<Book<S>>,
     /// Where threads wait for retired arrays to be dropped.
     done: Parker,
@@ -108,6 +115,7 @@ impl<S: Spec> ListenerSet<S> {
             fences,
             readers: Arc::new(Readers::new(fences)),
             collector: (!S::EXCLUSIVE).then(Collector::new),
+            place: Place::next(),
             book: Mutex::new(Book {
                 keys: HashMap::new(),
                 retirement: Retirement::new(),
@@ -324,6 +332,10 @@ impl<S: Spec> ListenerSet<S> {
         self.current(&lock(&self.book)).bytes()
     }
 
+    pub(crate) fn fences(&self) -> FencePair {
+        self.fences
+    }
+
     /// What outlives the set in subscriptions and threads.
     pub(crate) fn readers(&self) -> &Arc<Readers> {
         &self.readers
@@ -348,11 +360,16 @@ impl<S: Spec> Drop for ListenerSet<S> {
 /// One walk: an array that stays while this lives.
 pub(crate) struct OwnedWalk<'a, S: Spec> {
     set: &'a ListenerSet<S>,
-    pub(crate) record: &'a Record,
+    record: &'a Record,
     array: &'a Array<S>,
-    /// The walk's number (W1), kept here so that its end does not wait for the store of its
-    /// beginning to be read back.
     number: u64,
+}
+
+impl<S: Spec> OwnedWalk<'_, S> {
+    #[inline(always)]
+    pub(crate) fn record(&self) -> &Record {
+        self.record
+    }
 }
 
 impl<S: Spec> Deref for OwnedWalk<'_, S> {
@@ -367,9 +384,7 @@ impl<S: Spec> Deref for OwnedWalk<'_, S> {
 impl<S: Spec> Drop for OwnedWalk<'_, S> {
     #[inline(always)]
     fn drop(&mut self) {
-        if self.record.leave(self.number, self.set.fences) {
-            self.set.collect_marked();
-        }
+        self.set.leave(self.record, self.number, self.set.fences);
     }
 }
 
@@ -377,30 +392,94 @@ impl<S: Spec> Drop for OwnedWalk<'_, S> {
 pub(crate) struct OwnedReader<S: Spec> {
     set: Arc<ListenerSet<S>>,
     record: Arc<Record>,
+    place: Place,
 }
 
 impl<S: Spec> OwnedReader<S> {
     pub(crate) fn new(set: Arc<ListenerSet<S>>) -> Self {
         let record = set.readers.register(true);
-        Self { set, record }
+        Self {
+            set,
+            record,
+            place: Place::next(),
+        }
     }
 
     /// Begins a walk over the array of this moment.
     #[inline(always)]
     pub(crate) fn walk(&mut self) -> OwnedWalk<'_, S> {
         let number = self.record.enter(self.set.fences);
-        // Acquire (L1, W1).
-        let array = self.set.current.load(Ordering::Acquire);
-        // SAFETY: the record says that this reader is walking, so whoever retires this array after
-        // our load waits for the walk to end (W1), which the guard announces when it is dropped;
-        // the exclusive borrow allows one walk at a time.
-        let array = unsafe { &*array };
+        // SAFETY: the record says that this reader is walking until the guard is dropped, and the
+        // exclusive borrow allows one walk at a time.
+        let array = unsafe { self.set.load() };
+        self.guard(array, number)
+    }
+
+    #[inline(always)]
+    fn guard<'a>(&'a self, array: &'a Array<S>, number: u64) -> OwnedWalk<'a, S> {
         OwnedWalk {
             set: &self.set,
             record: &self.record,
             array,
             number,
         }
+    }
+
+    /// Whether this thread knows the reader's record, so that a walk need not say otherwise that the
+    /// thread is inside it.
+    #[inline(always)]
+    pub(crate) fn is_at_home(&self) -> bool {
+        here::is_at_home(self.place, &self.record)
+    }
+
+    /// Makes this thread the reader's home, now and then: readers that share a place take turns.
+    pub(crate) fn move_in(&mut self) {
+        const TURN: u64 = 16;
+        if self.record.walks().is_multiple_of(TURN) {
+            here::move_in(self.place, &self.record);
+        }
+    }
+
+    /// Begins a walk over the array of this moment, without a guard: what that would keep at hand for
+    /// an unwinding costs a nanosecond. The walk must be [closed](OpenWalk::close) or
+    /// [guarded](OpenWalk::guarded); if neither happens it is never over, and what it may see is
+    /// never freed.
+    #[inline(always)]
+    pub(crate) fn open(&mut self, fence: FreeFence) -> OpenWalk<'_, S> {
+        let number = self.record.enter(fence);
+        OpenWalk {
+            // SAFETY: the record says that this reader is walking until `close`, which takes the
+            // walk; the exclusive borrow allows one at a time.
+            array: unsafe { self.set.load() },
+            reader: self,
+            fence,
+            number,
+        }
+    }
+}
+
+/// An [`OwnedWalk`] without a guard.
+#[must_use = "a walk that is not closed is never over"]
+pub(crate) struct OpenWalk<'a, S: Spec> {
+    reader: &'a OwnedReader<S>,
+    pub(crate) array: &'a Array<S>,
+    number: u64,
+    fence: FreeFence,
+}
+
+impl<'a, S: Spec> OpenWalk<'a, S> {
+    /// Ends the walk, in which `delivered` listeners ran and succeeded.
+    #[inline(always)]
+    pub(crate) fn close(self, delivered: usize) {
+        let reader = self.reader;
+        reader.record.count_delivered(delivered);
+        reader.set.leave(&reader.record, self.number, self.fence);
+    }
+
+    /// The same walk under a guard.
+    #[inline(always)]
+    pub(crate) fn guarded(self) -> OwnedWalk<'a, S> {
+        self.reader.guard(self.array, self.number)
     }
 }
 
@@ -410,44 +489,43 @@ impl<S: Spec> Drop for OwnedReader<S> {
     }
 }
 
-/// As [`OwnedWalk`], on the shared path: under an epoch pin.
-pub(crate) struct SharedWalk<'a, S: Spec> {
+/// Ends a walk on the shared path that its thread's record has announced.
+struct SharedEnd<'a, S: Spec> {
     set: &'a ListenerSet<S>,
-    array: &'a Array<S>,
-    /// Given up before the record says that the walk has ended.
-    pin: Option<Guard>,
-    visit: Visit,
-    entered: Entered,
+    record: &'a Record,
+    number: u64,
 }
 
-impl<S: Spec> SharedWalk<'_, S> {
-    #[inline(always)]
-    pub(crate) fn record(&self) -> &Record {
-        self.visit.record()
-    }
-}
-
-impl<S: Spec> Deref for SharedWalk<'_, S> {
-    type Target = Array<S>;
-
-    #[inline(always)]
-    fn deref(&self) -> &Array<S> {
-        self.array
-    }
-}
-
-impl<S: Spec> Drop for SharedWalk<'_, S> {
-    #[inline(always)]
+impl<S: Spec> Drop for SharedEnd<'_, S> {
     fn drop(&mut self) {
-        drop(self.pin.take());
-        let record = self.visit.record();
-        if record.leave_shared(&self.entered, self.set.fences) {
-            self.set.collect_marked();
-        }
+        self.set.leave(self.record, self.number, self.set.fences);
     }
 }
 
 impl<S: Spec> ListenerSet<S> {
+    /// The array of this moment.
+    ///
+    /// # Safety
+    ///
+    /// The caller's record says that it is walking (W1), or the caller holds a pin of the set's
+    /// collector (E1), and does so for as long as the reference is used.
+    #[inline(always)]
+    unsafe fn load(&self) -> &Array<S> {
+        // Acquire (L1, W1).
+        let array = self.current.load(Ordering::Acquire);
+        // SAFETY: whoever retires this array after our load waits for the walk to end (W1), or
+        // defers to the collector that the caller has pinned (E1).
+        unsafe { &*array }
+    }
+
+    /// Ends walk `number` of `record`, and reclaims what it was in the way of.
+    #[inline(always)]
+    fn leave(&self, record: &Record, number: u64, fence: impl LightFence) {
+        if record.leave(number, fence) {
+            self.collect_marked();
+        }
+    }
+
     /// At the end of a walk that was in a remover's way (W3).
     #[cold]
     #[inline(never)]
@@ -455,30 +533,96 @@ impl<S: Spec> ListenerSet<S> {
         self.collect(Patience::Mark);
     }
 
-    /// Begins a walk over the array of this moment, from any thread.
+    /// Calls `body` during a walk over the array of this moment, from any thread.
     ///
     /// # Panics
     ///
     /// On a set that has no shared path, which is a mistake of this crate.
-    #[inline(always)]
-    pub(crate) fn walk_shared(&self) -> SharedWalk<'_, S> {
+    pub(crate) fn walk_shared<R>(&self, body: impl FnOnce(&Array<S>, &Record) -> R) -> R {
         let Some(collector) = &self.collector else {
             unreachable!("a set with one walker has no shared path");
         };
-        let visit = Visit::of(&self.readers, collector);
-        let entered = visit.record().enter_shared();
-        let pin = visit.pin();
-        // Acquire (L1).
-        let array = self.current.load(Ordering::Acquire);
-        // SAFETY: loaded under a pin of the collector to which the array's retirement is deferred
-        // (E1); the guard holds the pin.
-        let array = unsafe { &*array };
-        SharedWalk {
+        let visit = Visit::of(&self.readers, self.place, collector);
+        let record = visit.record();
+        // The outermost walk of the thread on this set says so. Dropped after the pin.
+        let end = record.enter_shared(self.fences).map(|number| SharedEnd {
             set: self,
-            array,
-            pin: Some(pin),
-            visit,
-            entered,
+            record,
+            number,
+        });
+        if end.is_none() {
+            record.count_nested();
         }
+        let _pin = visit.pin();
+        // SAFETY: the pin is held until `body` has returned, or unwound.
+        body(unsafe { self.load() }, record)
+    }
+
+    /// As [`ListenerSet::walk_shared`], where that is quick, and without a guard, as
+    /// [`OwnedReader::open`]: `None` on a thread that does not know its record of this set or is
+    /// walking it now.
+    #[inline(always)]
+    pub(crate) fn open_shared(&self, fence: FreeFence) -> Option<OpenSharedWalk<'_, S>> {
+        let visitor = Visitor::recent(&self.readers, self.place)?;
+        let number = visitor.record().enter_shared(fence)?;
+        let pin = ManuallyDrop::new(visitor.pin());
+        Some(OpenSharedWalk {
+            // SAFETY: the pin is held until `close`, which takes the walk, or for good.
+            array: unsafe { self.load() },
+            set: self,
+            visitor,
+            pin,
+            number,
+            fence,
+        })
+    }
+}
+
+/// A walk on the shared path, under an epoch pin, without a guard.
+#[must_use = "a walk that is not closed is never over"]
+pub(crate) struct OpenSharedWalk<'a, S: Spec> {
+    set: &'a ListenerSet<S>,
+    visitor: &'a Visitor,
+    pub(crate) array: &'a Array<S>,
+    pin: ManuallyDrop<Guard>,
+    number: u64,
+    fence: FreeFence,
+}
+
+impl<'a, S: Spec> OpenSharedWalk<'a, S> {
+    /// Ends the walk, in which `delivered` listeners ran and succeeded.
+    #[inline(always)]
+    pub(crate) fn close(self, delivered: usize) {
+        let record = self.visitor.record();
+        record.count_delivered(delivered);
+        drop(ManuallyDrop::into_inner(self.pin));
+        self.set.leave(record, self.number, self.fence);
+    }
+
+    /// The same walk under guards.
+    pub(crate) fn guarded(self) -> SharedWalk<'a, S> {
+        SharedWalk {
+            array: self.array,
+            _pin: ManuallyDrop::into_inner(self.pin),
+            end: SharedEnd {
+                set: self.set,
+                record: self.visitor.record(),
+                number: self.number,
+            },
+        }
+    }
+}
+
+/// A walk on the shared path. Fields are dropped in this order: the pin is given up before the record
+/// says that the walk has ended.
+pub(crate) struct SharedWalk<'a, S: Spec> {
+    pub(crate) array: &'a Array<S>,
+    _pin: Guard,
+    end: SharedEnd<'a, S>,
+}
+
+impl<S: Spec> SharedWalk<'_, S> {
+    pub(crate) fn record(&self) -> &Record {
+        self.end.record
     }
 }

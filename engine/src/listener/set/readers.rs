@@ -19,8 +19,8 @@
 
 use cache_padded::CachePadded;
 use core::mem::offset_of;
-use corecast_ring::sync::{AtomicBool, AtomicU64, Mutex, Ordering, lock};
-use corecast_ring::{FencePair, Parker, WaitStrategy};
+use corecast_ring::sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, fence, lock};
+use corecast_ring::{FencePair, LightFence, Parker, WaitStrategy};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -32,22 +32,16 @@ pub(crate) struct Record {
     marked: CachePadded<AtomicBool>,
 }
 
-/// A walk on the shared path, as its end wants to know it.
-pub(crate) struct Entered {
-    number: u64,
-    /// Walks around it on the same record.
-    depth: u64,
-}
-
 struct OwnWords {
-    /// Odd while walking (W1). For an owned reader half of it is the number of emissions.
+    /// Odd while walking (W1). Half of it is the number of walks, but for nested ones.
     active: AtomicU64,
-    emitted: AtomicU64,
+    /// Walks within walks, on the shared path.
+    nested: AtomicU64,
+    /// The thread that the reader walks on, if that thread's table knows this record (H1).
+    home: AtomicUsize,
     delivered: AtomicU64,
     failed: AtomicU64,
     panicked: AtomicU64,
-    /// Walks nested on this record. This thread's alone.
-    depth: AtomicU64,
 }
 
 const _: () = assert!(
@@ -88,11 +82,11 @@ impl Record {
         Self {
             own: CachePadded::new(OwnWords {
                 active: AtomicU64::new(0),
-                emitted: AtomicU64::new(0),
+                nested: AtomicU64::new(0),
+                home: AtomicUsize::new(0),
                 delivered: AtomicU64::new(0),
                 failed: AtomicU64::new(0),
                 panicked: AtomicU64::new(0),
-                depth: AtomicU64::new(0),
             }),
             marked: CachePadded::new(AtomicBool::new(false)),
         }
@@ -100,22 +94,22 @@ impl Record {
 
     /// The beginning of a walk (W1): its number, which is odd.
     #[inline(always)]
-    pub(crate) fn enter(&self, fences: FencePair) -> u64 {
+    pub(crate) fn enter(&self, fence: impl LightFence) -> u64 {
         let number = self.own.active.load(Ordering::Relaxed).wrapping_add(1);
         // Relaxed (W1): the light fence orders it before the load of `current`.
         self.own.active.store(number, Ordering::Relaxed);
-        fences.light();
+        fence.light();
         number
     }
 
     /// The end of walk `number`. Whether somebody was kept waiting and this thread is to reclaim.
     #[inline(always)]
-    pub(crate) fn leave(&self, number: u64, fences: FencePair) -> bool {
+    pub(crate) fn leave(&self, number: u64, fence: impl LightFence) -> bool {
         // Release (W2): the walk happens before whatever the remover frees.
         self.own
             .active
             .store(number.wrapping_add(1), Ordering::Release);
-        fences.light();
+        fence.light();
         // Relaxed (W3): the fence did the ordering; reclaiming takes the lock.
         let marked = self.marked.load(Ordering::Relaxed);
         if marked {
@@ -124,26 +118,36 @@ impl Record {
         marked
     }
 
-    /// As [`Record::enter`], on the shared path: walks nest there, and the epoch's own fence
-    /// follows.
+    /// The beginning of a walk on the shared path, where walks nest: a record says so of the
+    /// outermost one only, and inner ones are counted.
     #[inline(always)]
-    pub(crate) fn enter_shared(&self) -> Entered {
-        let depth = self.own.depth.load(Ordering::Relaxed);
-        self.own.depth.store(depth + 1, Ordering::Relaxed);
-        let mut number = self.own.active.load(Ordering::Relaxed);
-        if depth == 0 {
-            number = number.wrapping_add(1);
-            self.own.active.store(number, Ordering::Relaxed);
-        }
-        bump(&self.own.emitted, 1);
-        Entered { number, depth }
+    pub(crate) fn enter_shared(&self, fence: impl LightFence) -> Option<u64> {
+        let is_outermost = self.own.active.load(Ordering::Relaxed) & 1 == 0;
+        is_outermost.then(|| self.enter(fence))
     }
 
-    /// As [`Record::leave`], on the shared path.
-    #[inline(always)]
-    pub(crate) fn leave_shared(&self, entered: &Entered, fences: FencePair) -> bool {
-        self.own.depth.store(entered.depth, Ordering::Relaxed);
-        entered.depth == 0 && self.leave(entered.number, fences)
+    pub(crate) fn count_nested(&self) {
+        bump(&self.own.nested, 1);
+    }
+
+    /// Walks so far, of an owned reader that is not in one.
+    pub(super) fn walks(&self) -> u64 {
+        self.own.active.load(Ordering::Relaxed) / 2
+    }
+
+    /// From now on the reader walks on this thread (H1).
+    pub(super) fn move_to(&self, thread: usize) {
+        self.own.home.store(thread, Ordering::Relaxed);
+        // Release (H1): before every walk on this thread.
+        fence(Ordering::Release);
+    }
+
+    /// Whether a walk is in progress on this thread (H1).
+    pub(super) fn is_walked_in(&self, thread: usize) -> bool {
+        let is_walking = self.own.active.load(Ordering::Relaxed) & 1 == 1;
+        // Acquire (H1): a walk of another thread shows whose it is.
+        fence(Ordering::Acquire);
+        is_walking && self.own.home.load(Ordering::Relaxed) == thread
     }
 
     /// The number of the walk in progress, if there is one (W1, W2).
@@ -184,19 +188,10 @@ impl Record {
     fn totals(&self) -> Totals {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Totals {
-            emitted: read(&self.own.emitted),
+            emitted: read(&self.own.active).div_ceil(2) + read(&self.own.nested),
             delivered: read(&self.own.delivered),
             failed: read(&self.own.failed),
             panicked: read(&self.own.panicked),
-        }
-    }
-
-    /// What an owned reader counted; its emissions are half its active word.
-    fn owned_totals(&self) -> Totals {
-        let emitted = self.own.active.load(Ordering::Relaxed).div_ceil(2);
-        Totals {
-            emitted,
-            ..self.totals()
         }
     }
 }
@@ -204,16 +199,6 @@ impl Record {
 struct Entry {
     record: Arc<Record>,
     owned: bool,
-}
-
-impl Entry {
-    fn totals(&self) -> Totals {
-        if self.owned {
-            self.record.owned_totals()
-        } else {
-            self.record.totals()
-        }
-    }
 }
 
 #[derive(Default)]
@@ -259,7 +244,7 @@ impl Readers {
             .position(|e| Arc::ptr_eq(&e.record, record))
         {
             let entry = list.entries.swap_remove(index);
-            list.folded.add(entry.totals());
+            list.folded.add(entry.record.totals());
         }
     }
 
@@ -268,7 +253,7 @@ impl Readers {
         let mut totals = list.folded;
         list.entries
             .iter()
-            .for_each(|entry| totals.add(entry.totals()));
+            .for_each(|entry| totals.add(entry.record.totals()));
         totals
     }
 

@@ -145,7 +145,7 @@ impl<S: Spec> ListenerSet<S> {
         let passed = self.collector.as_ref().map(|collector| {
             let passed = Arc::new(AtomicBool::new(false));
             let flag = Arc::clone(&passed);
-            let guard = Visit::of(&self.readers, collector).pin();
+            let guard = Visit::of(&self.readers, self.place, collector).pin();
             // SAFETY: the function raises a flag that it owns a share of; it may run on any thread
             // and at any later time.
             unsafe {
@@ -306,7 +306,7 @@ impl<S: Spec> ListenerSet<S> {
         if let Some(collector) = &self.collector {
             // An epoch passes in two advances, and the bag of deferred functions is opened in a
             // third step; a thread inside a walk stops that, a thread outside does not.
-            let visit = Visit::of(&self.readers, collector);
+            let visit = Visit::of(&self.readers, self.place, collector);
             for _ in 0..4 {
                 let waiting = |retired: &Retired<S>| {
                     retired

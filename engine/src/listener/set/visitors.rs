@@ -1,17 +1,18 @@
 //! The shared path's per-thread state: an epoch handle and a record for each set that the thread
 //! has used, found again in a nanosecond.
 //!
-//! A thread's first use of a set registers it (and allocates). A small direct-mapped cache answers
-//! the later ones; behind it stands a map. Sets that are gone are forgotten when the next one is
-//! registered.
+//! A thread's first use of a set registers it (and allocates). The thread's table of records
+//! (`here.rs`) answers the later ones; behind it stands a map. Sets that are gone are forgotten when
+//! the next one is registered.
 #![expect(
     unsafe_code,
     reason = "the cache holds pointers to what the thread's own map owns"
 )]
 
+use super::here::{self, Place};
 use super::readers::{Readers, Record};
-use core::cell::{Cell, RefCell};
-use core::ptr;
+use core::cell::RefCell;
+use core::ops::Deref;
 use corecast_ring::sync::thread_local;
 use crossbeam_epoch::{Collector, Guard, LocalHandle};
 use std::collections::HashMap;
@@ -40,14 +41,7 @@ impl Drop for Visitor {
     }
 }
 
-/// The cached answer of a map look-up: the set's `Readers` address, and the thread's visitor.
-type Cached = (*const Readers, *const Visitor);
-
-const CACHE: usize = 16;
-
 thread_local! {
-    static RECENT: [Cell<Cached>; CACHE] =
-        const { [const { Cell::new((ptr::null(), ptr::null())) }; CACHE] };
     static VISITORS: RefCell<Visitors> = RefCell::new(Visitors(HashMap::new()));
 }
 
@@ -55,92 +49,83 @@ struct Visitors(HashMap<*const Readers, Box<Visitor>>);
 
 impl Drop for Visitors {
     fn drop(&mut self) {
-        forget_recent();
+        here::forget_all();
     }
-}
-
-fn forget_recent() {
-    // The cache has no destructor, so it is there for as long as the thread is (but under loom).
-    let _ = RECENT.try_with(|recent| {
-        recent
-            .iter()
-            .for_each(|cached| cached.set((ptr::null(), ptr::null())));
-    });
-}
-
-fn cache_line(readers: *const Readers) -> usize {
-    // Allocations of this size are at least 16 bytes apart; mix the bits above.
-    (readers as usize >> 4).wrapping_mul(0x9E37_79B9) >> 8 & (CACHE - 1)
 }
 
 /// The thread's standing with a set, for the length of one visit.
-pub(crate) enum Visit {
+pub(super) enum Visit<'a> {
     /// Owned by the thread's map.
-    Registered(*const Visitor),
-    /// The thread's map is gone already (a visit from a thread-local destructor).
-    Passing(Box<PassingVisitor>),
+    Registered(&'a Visitor),
+    /// Of this visit alone: the thread's map is gone already (a visit from a thread-local
+    /// destructor).
+    Passing(Box<Visitor>),
 }
 
-/// A visitor of a single visit.
-pub(crate) struct PassingVisitor(Visitor);
+impl Deref for Visit<'_> {
+    type Target = Visitor;
 
-impl Visit {
-    /// Finds this thread's standing, or makes it.
     #[inline(always)]
-    pub(crate) fn of(readers: &Arc<Readers>, collector: &Collector) -> Self {
-        let key = Arc::as_ptr(readers);
-        let recent = RECENT.try_with(|recent| recent[cache_line(key)].get());
-        match recent {
-            Ok((cached, visitor)) if cached == key => Self::Registered(visitor),
-            _ => Self::look_up(readers, collector),
+    fn deref(&self) -> &Visitor {
+        match self {
+            Self::Registered(visitor) => visitor,
+            Self::Passing(visitor) => visitor,
         }
     }
+}
 
-    #[cold]
+impl Visitor {
+    /// This thread's standing with a set, if it is one of those used lately.
+    #[inline(always)]
+    pub(super) fn recent(readers: &Arc<Readers>, place: Place) -> Option<&Self> {
+        let visitor = here::visitor(place, Arc::as_ptr(readers).cast())?;
+        // SAFETY: the map owns the visitor and drops it only when its set is gone, which the borrow
+        // of the set's readers excludes, or with the thread, which nothing on its stack outlives;
+        // either empties the table first.
+        Some(unsafe { &*visitor })
+    }
+
+    #[inline(always)]
+    pub(super) fn record(&self) -> &Record {
+        &self.record
+    }
+
+    #[inline(always)]
+    pub(super) fn pin(&self) -> Guard {
+        self.handle.pin()
+    }
+}
+
+impl<'a> Visit<'a> {
+    /// Finds this thread's standing, or makes it.
     #[inline(never)]
-    fn look_up(readers: &Arc<Readers>, collector: &Collector) -> Self {
+    pub(super) fn of(readers: &'a Arc<Readers>, place: Place, collector: &Collector) -> Self {
+        if let Some(recent) = Visitor::recent(readers, place) {
+            return Self::Registered(recent);
+        }
         let key = Arc::as_ptr(readers);
         let found = VISITORS.try_with(|visitors| {
             let mut visitors = visitors.borrow_mut();
             if !visitors.0.contains_key(&key) {
-                let gone = visitors
-                    .0
-                    .extract_if(|_, visitor| !visitor.readers.is_alive());
-                if gone.count() > 0 {
-                    forget_recent();
+                // Before any is dropped: the table must not outlive what it points to.
+                if visitors.0.values().any(|one| !one.readers.is_alive()) {
+                    here::forget_all();
+                    visitors.0.retain(|_, one| one.readers.is_alive());
                 }
-                visitors
-                    .0
-                    .insert(key, Box::new(Visitor::new(readers, collector)));
+                let visitor = Box::new(Visitor::new(readers, collector));
+                visitors.0.insert(key, visitor);
             }
             let visitor: *const Visitor = &*visitors.0[&key];
-            let _ = RECENT.try_with(|recent| recent[cache_line(key)].set((key, visitor)));
             visitor
         });
         match found {
-            Ok(visitor) => Self::Registered(visitor),
-            Err(_) => Self::Passing(Box::new(PassingVisitor(Visitor::new(readers, collector)))),
+            Ok(visitor) => {
+                // SAFETY: as in `Visitor::recent`: the map keeps what it boxed in its place.
+                let visitor: &'a Visitor = unsafe { &*visitor };
+                here::know_visitor(place, key.cast(), visitor);
+                Self::Registered(visitor)
+            }
+            Err(_) => Self::Passing(Box::new(Visitor::new(readers, collector))),
         }
-    }
-
-    #[inline(always)]
-    fn visitor(&self) -> &Visitor {
-        match self {
-            // SAFETY: the map owns the visitor and drops it only when its set is gone (a visit
-            // keeps the set alive) or with the thread, which a visit on its stack outlives never;
-            // and the map's destructor empties the cache first.
-            Self::Registered(visitor) => unsafe { &**visitor },
-            Self::Passing(passing) => &passing.0,
-        }
-    }
-
-    #[inline(always)]
-    pub(crate) fn record(&self) -> &Record {
-        &self.visitor().record
-    }
-
-    #[inline(always)]
-    pub(crate) fn pin(&self) -> Guard {
-        self.visitor().handle.pin()
     }
 }
