@@ -2,11 +2,10 @@
 
 use crate::context::Context;
 use crate::error::EmitError;
-use crate::listener::set::{OpenWalk, OwnedReader};
+use crate::listener::set::{Array, OwnedReader};
 use crate::sync_signal::{Core, Delivery, Sync, Trouble, call_all, try_all};
 use core::fmt;
 use core::marker::PhantomData;
-use corecast_ring::FreeFence;
 use std::sync::Arc;
 
 /// The fast path of a [`SyncSignal`](crate::SyncSignal): one thread at a time emits, with
@@ -24,8 +23,6 @@ use std::sync::Arc;
 pub struct SyncEmitter<T: ?Sized + 'static> {
     core: Arc<Core<T>>,
     reader: OwnedReader<Sync<T>>,
-    /// The signal has a hot path, and its light fence is free.
-    plain: Option<FreeFence>,
     /// Keeps the type from being `Sync`.
     single_writer: PhantomData<core::cell::Cell<()>>,
 }
@@ -34,7 +31,6 @@ impl<T: ?Sized + 'static> SyncEmitter<T> {
     pub(crate) fn new(core: Arc<Core<T>>) -> Self {
         let reader = OwnedReader::new(Arc::clone(&core.set));
         Self {
-            plain: core.plain(),
             core,
             reader,
             single_writer: PhantomData,
@@ -53,26 +49,29 @@ impl<T: ?Sized + 'static> SyncEmitter<T> {
     /// listener. Wait-free but for the listeners; never allocates.
     #[inline(always)]
     pub fn emit(&mut self, event: &T) -> Delivery {
-        let Some(fence) = self.plain.filter(|_| self.reader.is_at_home()) else {
+        let Some(walk) = self.reader.open() else {
             return self.emit_anyhow(event);
         };
-        let walk = self.reader.open(fence);
         match call_all(walk.array, event) {
             Ok(()) => {
                 let delivered = walk.array.len();
                 walk.close(delivered);
                 Delivery::all(delivered)
             }
-            Err(trouble) => emit_rest(&self.core, walk, event, trouble),
+            Err(trouble) => {
+                let (array, number) = (walk.array, walk.number);
+                emit_rest(&self.core, walk.reader, array, number, event, trouble)
+            }
         }
     }
 
     /// As [`SyncEmitter::emit`]: first here, or on a signal that has no hot path.
     #[inline(never)]
     fn emit_anyhow(&mut self, event: &T) -> Delivery {
-        self.reader.move_in();
-        let walk = self.reader.walk();
-        self.core.emit(&walk, walk.record(), event)
+        self.move_in();
+        let core = &self.core;
+        self.reader
+            .walk_counted(|array, counting| core.emit(array, counting, event))
     }
 
     /// As [`SyncSignal::try_emit`](crate::SyncSignal::try_emit).
@@ -86,51 +85,74 @@ impl<T: ?Sized + 'static> SyncEmitter<T> {
     /// Under [`FaultPolicy::Propagate`](crate::FaultPolicy::Propagate) alone.
     #[inline(always)]
     pub fn try_emit(&mut self, event: &T, context: &Context) -> Result<Delivery, EmitError> {
-        let Some(fence) = self.plain.filter(|_| self.reader.is_at_home()) else {
+        let Some(walk) = self.reader.open() else {
             return self.try_emit_anyhow(event, context);
         };
-        let walk = self.reader.open(fence);
         match try_all(walk.array, event, context) {
             Ok(()) => {
                 let delivered = walk.array.len();
                 walk.close(delivered);
                 Ok(Delivery::all(delivered))
             }
-            Err(trouble) => try_emit_rest(&self.core, walk, event, context, trouble),
+            Err(trouble) => {
+                let (array, number) = (walk.array, walk.number);
+                try_emit_rest(
+                    &self.core,
+                    walk.reader,
+                    array,
+                    number,
+                    event,
+                    context,
+                    trouble,
+                )
+            }
+        }
+    }
+
+    fn move_in(&mut self) {
+        if let Some(fence) = self.core.plain() {
+            self.reader.move_in(fence);
         }
     }
 
     #[inline(never)]
     fn try_emit_anyhow(&mut self, event: &T, context: &Context) -> Result<Delivery, EmitError> {
-        self.reader.move_in();
-        let walk = self.reader.walk();
-        self.core.try_emit(&walk, walk.record(), event, context)
+        self.move_in();
+        let core = &self.core;
+        self.reader
+            .walk_counted(|array, counting| core.try_emit(array, counting, event, context))
     }
 }
 
 #[cold]
 #[inline(never)]
 fn emit_rest<T: ?Sized + 'static>(
-    core: &Core<T>,
-    walk: OpenWalk<'_, Sync<T>>,
+    core: &Arc<Core<T>>,
+    reader: &OwnedReader<Sync<T>>,
+    array: &Array<Sync<T>>,
+    number: u64,
     event: &T,
     trouble: (usize, Trouble),
 ) -> Delivery {
-    let walk = walk.guarded();
-    core.emit_rest(&walk, walk.record(), event, trouble)
+    reader.guarded(array, number, |array, counting| {
+        core.emit_rest(array, counting, event, trouble)
+    })
 }
 
 #[cold]
 #[inline(never)]
 fn try_emit_rest<T: ?Sized + 'static>(
-    core: &Core<T>,
-    walk: OpenWalk<'_, Sync<T>>,
+    core: &Arc<Core<T>>,
+    reader: &OwnedReader<Sync<T>>,
+    array: &Array<Sync<T>>,
+    number: u64,
     event: &T,
     context: &Context,
     trouble: (usize, Trouble),
 ) -> Result<Delivery, EmitError> {
-    let walk = walk.guarded();
-    core.try_emit_rest(&walk, walk.record(), event, context, trouble)
+    reader.guarded(array, number, |array, counting| {
+        core.try_emit_rest(array, counting, event, context, trouble)
+    })
 }
 
 impl<T: ?Sized + 'static> fmt::Debug for SyncEmitter<T> {

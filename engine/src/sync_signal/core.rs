@@ -11,7 +11,7 @@ use super::rest::{Rest, Trouble};
 use crate::context::Context;
 use crate::error::EmitError;
 use crate::fault::{Fault, FaultKind, FaultPolicy, FaultQueue};
-use crate::listener::set::{Array, ListenerSet, Record, Spec};
+use crate::listener::set::{Array, Counting, ListenerSet, Spec};
 use crate::metrics::SignalMetrics;
 use crate::walk::{Depth, guarded};
 use core::marker::PhantomData;
@@ -76,7 +76,7 @@ pub(crate) fn call_all<T: ?Sized + 'static>(
         }
         None
     });
-    let called = || array.len() - left.len();
+    let called = || array.called(&left);
     match walked {
         Ok(None) => Ok(()),
         Ok(Some(error)) => Err((called(), Trouble::Error(error))),
@@ -108,7 +108,7 @@ pub(crate) fn try_all<T: ?Sized + 'static>(
             }
         }
     });
-    let called = || array.len() - left.len();
+    let called = || array.called(&left);
     match walked {
         Ok(None) => Ok(()),
         Ok(Some(Ok(error))) => Err((called(), Trouble::Error(error))),
@@ -142,20 +142,25 @@ impl<T: ?Sized + 'static> Core<T> {
     }
 
     /// Every listener runs.
-    pub(crate) fn emit(&self, array: &Array<Sync<T>>, record: &Record, event: &T) -> Delivery {
+    pub(crate) fn emit(
+        &self,
+        array: &Array<Sync<T>>,
+        counting: &Counting<'_>,
+        event: &T,
+    ) -> Delivery {
         if array.len() == 0 {
             return Delivery::default();
         }
-        let Some(_depth) = Depth::enter(self.limit, record) else {
+        let Some(_depth) = Depth::enter(self.limit, counting.record()) else {
             return self.refuse_emit();
         };
-        let rest = Rest::new(self, array, record, event);
+        let rest = Rest::new(self, array, counting, event);
         if self.careful {
             return rest.emit(0, None);
         }
         match call_all(array, event) {
             Ok(()) => {
-                record.count_delivered(array.len());
+                counting.delivered(array.len());
                 Delivery::all(array.len())
             }
             Err((called, trouble)) => rest.emit(called, Some(trouble)),
@@ -166,34 +171,34 @@ impl<T: ?Sized + 'static> Core<T> {
     pub(crate) fn emit_rest(
         &self,
         array: &Array<Sync<T>>,
-        record: &Record,
+        counting: &Counting<'_>,
         event: &T,
         (called, trouble): (usize, Trouble),
     ) -> Delivery {
-        Rest::new(self, array, record, event).emit(called, Some(trouble))
+        Rest::new(self, array, counting, event).emit(called, Some(trouble))
     }
 
     /// The walk stops at the first error, panic, cancellation or passed deadline.
     pub(crate) fn try_emit(
         &self,
         array: &Array<Sync<T>>,
-        record: &Record,
+        counting: &Counting<'_>,
         event: &T,
         context: &Context,
     ) -> Result<Delivery, EmitError> {
         if array.len() == 0 {
             return Ok(Delivery::default());
         }
-        let Some(_depth) = Depth::enter(self.limit, record) else {
+        let Some(_depth) = Depth::enter(self.limit, counting.record()) else {
             return Err(EmitError::ReentrancyLimit { delivered: 0 });
         };
-        let rest = Rest::new(self, array, record, event);
+        let rest = Rest::new(self, array, counting, event);
         if self.careful {
             return rest.try_emit(0, None, context);
         }
         match try_all(array, event, context) {
             Ok(()) => {
-                record.count_delivered(array.len());
+                counting.delivered(array.len());
                 Ok(Delivery::all(array.len()))
             }
             Err((called, trouble)) => rest.try_emit(called, Some(trouble), context),
@@ -204,12 +209,12 @@ impl<T: ?Sized + 'static> Core<T> {
     pub(crate) fn try_emit_rest(
         &self,
         array: &Array<Sync<T>>,
-        record: &Record,
+        counting: &Counting<'_>,
         event: &T,
         context: &Context,
         (called, trouble): (usize, Trouble),
     ) -> Result<Delivery, EmitError> {
-        Rest::new(self, array, record, event).try_emit(called, Some(trouble), context)
+        Rest::new(self, array, counting, event).try_emit(called, Some(trouble), context)
     }
 
     #[cold]

@@ -241,17 +241,16 @@ impl<T: ?Sized + 'static> SyncSignal<T> {
         event: &T,
         trouble: (usize, Trouble),
     ) -> Delivery {
-        let walk = walk.guarded();
-        self.core
-            .emit_rest(walk.array, walk.record(), event, trouble)
+        walk.guarded(|array, counting| self.core.emit_rest(array, counting, event, trouble))
     }
 
     /// As [`SyncSignal::emit`]: the first time on a thread, within another walk, or on a signal that
     /// has no hot path.
     #[inline(never)]
     fn emit_anyhow(&self, event: &T) -> Delivery {
-        let walk = |array: &_, record: &_| self.core.emit(array, record, event);
-        self.core.set.walk_shared(walk)
+        let core = &self.core;
+        core.set
+            .walk_shared(|array, counting| core.emit(array, counting, event))
     }
 
     /// As [`SyncSignal::emit`], but stops at the first error or panic, and when `context` is
@@ -290,15 +289,17 @@ impl<T: ?Sized + 'static> SyncSignal<T> {
         context: &Context,
         trouble: (usize, Trouble),
     ) -> Result<Delivery, EmitError> {
-        let walk = walk.guarded();
-        self.core
-            .try_emit_rest(walk.array, walk.record(), event, context, trouble)
+        walk.guarded(|array, counting| {
+            let core = &self.core;
+            core.try_emit_rest(array, counting, event, context, trouble)
+        })
     }
 
     #[inline(never)]
     fn try_emit_anyhow(&self, event: &T, context: &Context) -> Result<Delivery, EmitError> {
-        let walk = |array: &_, record: &_| self.core.try_emit(array, record, event, context);
-        self.core.set.walk_shared(walk)
+        let core = &self.core;
+        core.set
+            .walk_shared(|array, counting| core.try_emit(array, counting, event, context))
     }
 
     /// The fast path: a handle for one thread at a time, which emits without a read-modify-write.

@@ -7,7 +7,7 @@ use crate::context::{Context, Stop};
 use crate::error::{BoxError, EmitError};
 use crate::fault::{Fault, FaultKind, FaultPolicy, Payload, panic_message};
 use crate::listener::Meta;
-use crate::listener::set::{Array, Handle, Record, is_skipped};
+use crate::listener::set::{Array, Counting, Handle, is_skipped};
 use crate::walk::{discard, isolate};
 use core::cell::Cell;
 use std::panic::resume_unwind;
@@ -26,7 +26,7 @@ pub(crate) enum Trouble {
 pub(super) struct Rest<'a, T: ?Sized + 'static> {
     core: &'a Core<T>,
     array: &'a Array<Sync<T>>,
-    record: &'a Record,
+    counting: &'a Counting<'a>,
     event: &'a T,
     /// Listeners called so far, the one in hand included.
     called: Cell<usize>,
@@ -41,13 +41,13 @@ impl<'a, T: ?Sized + 'static> Rest<'a, T> {
     pub(super) fn new(
         core: &'a Core<T>,
         array: &'a Array<Sync<T>>,
-        record: &'a Record,
+        counting: &'a Counting<'a>,
         event: &'a T,
     ) -> Self {
         Self {
             core,
             array,
-            record,
+            counting,
             event,
             called: Cell::new(0),
             failed: Cell::new(0),
@@ -83,7 +83,7 @@ impl<'a, T: ?Sized + 'static> Rest<'a, T> {
         );
         let failed = self.failed.get();
         let delivered = self.array.len() - failed - self.skipped.get();
-        self.record.count_delivered(delivered);
+        self.counting.delivered(delivered);
         if let Some(payload) = self.first_panic.take() {
             resume_unwind(payload);
         }
@@ -125,7 +125,7 @@ impl<'a, T: ?Sized + 'static> Rest<'a, T> {
         match stopped.into_inner() {
             None => {
                 let delivered = self.array.len() - self.skipped.get();
-                self.record.count_delivered(delivered);
+                self.counting.delivered(delivered);
                 Ok(Delivery::all(delivered))
             }
             Some(trouble) => Err(self.stop(trouble)),
@@ -169,12 +169,12 @@ impl<'a, T: ?Sized + 'static> Rest<'a, T> {
             self.skipped.set(self.skipped.get() + 1);
             return;
         }
-        self.record.count_fault(false);
+        self.counting.count_fault(false);
         self.report(Fault::from_error(error));
     }
 
     fn on_panic(&self, payload: Payload) {
-        self.record.count_fault(true);
+        self.counting.count_fault(true);
         let first = self.first_panic.take();
         let fault = if self.core.policy == FaultPolicy::Propagate && first.is_none() {
             // The payload goes to the caller; the fault keeps its text.
@@ -207,11 +207,11 @@ impl<'a, T: ?Sized + 'static> Rest<'a, T> {
             Trouble::Panic(_) => (true, true),
         };
         let delivered = reached - usize::from(failed);
-        self.record.count_delivered(delivered);
+        self.counting.delivered(delivered);
         let index = self.called.get().saturating_sub(1);
         let meta = self.array.meta(index);
         if failed {
-            self.record.count_fault(panicked);
+            self.counting.count_fault(panicked);
             self.core.quarantine(meta, || self.array.handle(index));
         }
         let (id, name) = (meta.id, meta.name.clone());

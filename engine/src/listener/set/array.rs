@@ -363,6 +363,13 @@ impl<S: Spec> Array<S> {
         self.entries[index].call(arg, ctx)
     }
 
+    /// How many entries stand before what is `left` of them.
+    pub(crate) fn called(&self, left: &core::slice::Iter<'_, Entry<S>>) -> usize {
+        // By address, and not by what is left: the walk then keeps one pointer at hand, and no count.
+        let (from, to) = (self.entries.as_ptr(), left.as_slice().as_ptr());
+        (to as usize - from as usize) / size_of::<Entry<S>>()
+    }
+
     /// The entries, in call order.
     #[inline(always)]
     pub(crate) fn entries(&self) -> &[Entry<S>] {

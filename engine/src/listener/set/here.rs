@@ -1,148 +1,91 @@
-//! The records that this thread walks with: found in a nanosecond by whoever begins a walk, and
-//! counted by whoever asks whether the thread is inside one.
+//! The records that this thread walks with, so that a walk on the hot path need not write anywhere
+//! that the thread is inside it: its record says so, being odd (W1), and whoever asks looks at the
+//! few records that the thread knows.
 //!
-//! A walk on the hot path writes nothing of the thread's. That the thread is inside it shows in the
-//! walk's record, which is odd (W1), so the answer is a look at the few records of this table. A
-//! record that is not in it, because its place is taken, walks the general way, which counts its
-//! [`Depth`](crate::walk::Depth).
+//! A thread has a number, and an owned reader or a visitor that is *at home* on a thread carries that
+//! number, so that the question whether it is costs one comparison. One that is not walks the general
+//! way, which counts its [`Depth`](crate::walk::Depth). Numbers are never used again.
 //!
-//! An owned reader may move to another thread while this table still knows its record. The record
+//! An owned reader may move to another thread while its former one still knows its record. The record
 //! says whose it is, so that a walk elsewhere is not taken for one here:
 //!
-//! | edge | reader's new thread              | old thread, asking                     |
-//! | H1   | `home`; Release fence; `active` odd | `active`; Acquire fence; `home`     |
+//! | edge | reader's new thread                 | former thread, asking            |
+//! | H1   | `home`; Release fence; `active` odd | `active`; Acquire fence; `home`  |
 //!
 //! Whoever sees a walk of the new thread sees whose it is.
-#![expect(
-    unsafe_code,
-    reason = "the table holds pointers to records that the thread shares in"
-)]
 
 use super::readers::Record;
-use super::visitors::Visitor;
 use core::cell::{Cell, RefCell};
-use core::ptr;
+use core::num::NonZeroU64;
 use corecast_ring::sync::thread_local;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 
-const PLACES: usize = 16;
+/// Records that a thread knows, at most; readers beyond that walk the general way there.
+const KNOWN: usize = 128;
 
-/// Where a record stands in every thread's table. Given out in turn, so that those of a program
-/// with few of them do not share.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Place(usize);
+/// A thread, as no other ever is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Home(NonZeroU64);
 
-impl Place {
-    pub(super) fn next() -> Self {
-        use core::sync::atomic::{AtomicUsize, Ordering};
-        // Not of the facade: a process-wide counter that orders nothing.
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        Self(NEXT.fetch_add(1, Ordering::Relaxed) % PLACES)
+impl Home {
+    /// Whether this is the thread.
+    #[inline(always)]
+    pub(super) fn is_here(self) -> bool {
+        NUMBER
+            .try_with(|number| number.get() == self.0.get())
+            .unwrap_or(false)
     }
 }
-
-/// A record of this thread.
-#[derive(Clone, Copy)]
-struct Known {
-    record: *const Record,
-    /// Of the shared path: what else the thread has of the set. Otherwise null.
-    visitor: *const Visitor,
-    /// What it is found by: the record's address, or that of the set's readers.
-    key: *const (),
-}
-
-const NOBODY: Known = Known {
-    record: ptr::null(),
-    visitor: ptr::null(),
-    key: ptr::null(),
-};
 
 thread_local! {
-    static HERE: [Cell<Known>; PLACES] = const { [const { Cell::new(NOBODY) }; PLACES] };
-    /// Keeps the records of owned readers alive for as long as the table knows them.
-    static KEPT: RefCell<Kept> = RefCell::new(Kept([const { None }; PLACES]));
+    /// 0 before the thread has a number, and again when it knows no record any more.
+    static NUMBER: Cell<u64> = const { Cell::new(0) };
+    static RECORDS: RefCell<Records> = const { RefCell::new(Records(Vec::new())) };
 }
 
-struct Kept([Option<Arc<Record>>; PLACES]);
+struct Records(Vec<Arc<Record>>);
 
-impl Drop for Kept {
+impl Drop for Records {
     fn drop(&mut self) {
-        forget_all();
+        // From here on nothing is at home on this thread.
+        let _ = NUMBER.try_with(|number| number.set(0));
     }
 }
 
-/// Empties the table; what it knew walks the general way.
-pub(super) fn forget_all() {
-    // The table has no destructor, so it is there for as long as the thread is (but under loom).
-    let _ = HERE.try_with(|here| here.iter().for_each(|known| known.set(NOBODY)));
+/// This thread's number.
+fn here() -> Option<Home> {
+    // Not of the facade: process-wide, and must outlive a model.
+    static NEXT: std::sync::Mutex<u64> = std::sync::Mutex::new(1);
+    let taken = |number: &Cell<u64>| {
+        if number.get() == 0 {
+            let mut next = NEXT.lock().unwrap_or_else(PoisonError::into_inner);
+            number.set(*next);
+            *next += 1;
+        }
+        NonZeroU64::new(number.get()).map(Home)
+    };
+    NUMBER.try_with(taken).ok().flatten()
 }
 
-/// A number of this thread's, no other's at the same time; never 0.
-fn thread_number() -> usize {
-    HERE.try_with(|here| ptr::from_ref(here) as usize)
-        .unwrap_or(usize::MAX)
-}
-
-fn known_at(place: Place, key: *const ()) -> Option<Known> {
-    let known = HERE.try_with(|here| here[place.0 % PLACES].get()).ok()?;
-    (ptr::eq(known.key, key)).then_some(known)
-}
-
-/// Whether this thread knows `record`, of an owned reader.
-#[inline(always)]
-pub(super) fn is_at_home(place: Place, record: &Arc<Record>) -> bool {
-    let key = Arc::as_ptr(record);
-    HERE.try_with(|here| ptr::eq(here[place.0 % PLACES].get().key, key.cast()))
-        .unwrap_or(false)
-}
-
-/// The visitor behind `key`, if this thread knows it.
-#[inline(always)]
-pub(super) fn visitor(place: Place, key: *const ()) -> Option<*const Visitor> {
-    known_at(place, key).map(|known| known.visitor)
-}
-
-/// Whether a record may be put there: nobody's walk is lost sight of.
-fn is_free(place: Place) -> bool {
-    let there = HERE.try_with(|here| here[place.0 % PLACES].get());
-    // SAFETY: what the table knows is alive: visitors' records by their thread's map, which empties
-    // the table when it drops one; owned readers' by `KEPT`.
-    there.is_ok_and(|there| {
-        unsafe { there.record.as_ref() }.is_none_or(|one| !one.is_walked_in(thread_number()))
-    })
-}
-
-/// From now on this thread knows the visitor's record. Not if that of a walk in progress stands in
-/// its place.
-pub(super) fn know_visitor(place: Place, key: *const (), visitor: &Visitor) {
-    if is_free(place) {
-        visitor.record().move_to(thread_number());
-        let known = Known {
-            record: visitor.record(),
-            visitor,
-            key,
-        };
-        let _ = HERE.try_with(|here| here[place.0 % PLACES].set(known));
-    }
-}
-
-/// As [`know_visitor`], for the record of an owned reader that is about to walk here.
-pub(super) fn move_in(place: Place, record: &Arc<Record>) {
-    if !is_free(place) {
-        return;
-    }
-    record.move_to(thread_number());
-    let kept =
-        KEPT.try_with(|kept| kept.borrow_mut().0[place.0 % PLACES].replace(Arc::clone(record)));
-    if let Ok(former) = kept {
-        let known = Known {
-            record: Arc::as_ptr(record),
-            visitor: ptr::null(),
-            key: Arc::as_ptr(record).cast(),
-        };
-        let _ = HERE.try_with(|here| here[place.0 % PLACES].set(known));
-        drop(former);
-    }
+/// Makes this thread the home of a reader that is not walking, unless it knows too many already.
+pub(super) fn move_in(record: &Arc<Record>) -> Option<Home> {
+    let moved = RECORDS.try_with(|records| {
+        let records = &mut records.borrow_mut().0;
+        let here = here()?;
+        if !records.iter().any(|one| Arc::ptr_eq(one, record)) {
+            if records.len() == KNOWN {
+                // Those of readers that are gone, or have moved on.
+                records.retain(|one| Arc::strong_count(one) > 1 && one.home() == here.0.get());
+            }
+            if records.len() == KNOWN {
+                return None;
+            }
+            records.push(Arc::clone(record));
+        }
+        record.move_to(here.0.get());
+        Some(here)
+    });
+    moved.ok().flatten()
 }
 
 /// How this thread's walks look from within one of them.
@@ -155,21 +98,21 @@ pub(crate) struct Surroundings {
 }
 
 /// Counts this thread's walks by the records that it knows; `this` may be one of them.
+///
+/// # Complexity
+///
+/// Linear in the readers at home here, 128 at most.
 pub(crate) fn surroundings(this: Option<&Record>) -> Surroundings {
-    let here = thread_number();
     let mut found = Surroundings {
         walks: 0,
         knows: false,
     };
-    let _ = HERE.try_with(|table| {
-        for known in table {
-            // SAFETY: as in `is_free`.
-            let Some(record) = (unsafe { known.get().record.as_ref() }) else {
-                continue;
-            };
+    let _ = RECORDS.try_with(|records| {
+        let here = NUMBER.with(Cell::get);
+        for record in &records.borrow().0 {
             if record.is_walked_in(here) {
                 found.walks += 1;
-                found.knows |= this.is_some_and(|this| ptr::eq(this, record));
+                found.knows |= this.is_some_and(|this| core::ptr::eq(this, &**record));
             }
         }
     });

@@ -30,18 +30,19 @@ use crate::fault::{ListenerInfo, Payload};
 use crate::listener::{ListenerId, Meta};
 use array::Head;
 use cache_padded::CachePadded;
+use core::cell::Cell;
 use core::mem::ManuallyDrop;
 use core::ops::Deref;
 use core::ptr::NonNull;
 use corecast_ring::sync::{AtomicBool, AtomicPtr, Mutex, Ordering, lock};
 use corecast_ring::{FencePair, FreeFence, LightFence, Parker};
 use crossbeam_epoch::{Collector, Guard};
-use here::Place;
+use here::Home;
 use reclaim::{Patience, Retirement};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use visitors::{Visit, Visitor};
+use visitors::{Place, Visit, Visitor};
 
 /// What the listeners of a set are called with.
 pub(crate) trait Spec: Sized + 'static {
@@ -392,7 +393,14 @@ impl<S: Spec> Drop for OwnedWalk<'_, S> {
 pub(crate) struct OwnedReader<S: Spec> {
     set: Arc<ListenerSet<S>>,
     record: Arc<Record>,
-    place: Place,
+    hot: Option<Hot>,
+}
+
+/// What a reader walks the hot path with: a free light fence, and a thread that knows its record.
+#[derive(Clone, Copy)]
+struct Hot {
+    home: Home,
+    fence: FreeFence,
 }
 
 impl<S: Spec> OwnedReader<S> {
@@ -401,7 +409,7 @@ impl<S: Spec> OwnedReader<S> {
         Self {
             set,
             record,
-            place: Place::next(),
+            hot: None,
         }
     }
 
@@ -425,67 +433,128 @@ impl<S: Spec> OwnedReader<S> {
         }
     }
 
-    /// Whether this thread knows the reader's record, so that a walk need not say otherwise that the
-    /// thread is inside it.
-    #[inline(always)]
-    pub(crate) fn is_at_home(&self) -> bool {
-        here::is_at_home(self.place, &self.record)
+    /// Walk `number`, which is open, under a guard.
+    pub(crate) fn guarded<R>(
+        &self,
+        array: &Array<S>,
+        number: u64,
+        body: impl FnOnce(&Array<S>, &Counting<'_>) -> R,
+    ) -> R {
+        let walk = self.guard(array, number);
+        body(array, &Counting::new(walk.record, Some(number)))
     }
 
-    /// Makes this thread the reader's home, now and then: readers that share a place take turns.
-    pub(crate) fn move_in(&mut self) {
-        const TURN: u64 = 16;
-        if self.record.walks().is_multiple_of(TURN) {
-            here::move_in(self.place, &self.record);
-        }
+    /// Calls `body` during a walk over the array of this moment.
+    pub(crate) fn walk_counted<R>(
+        &mut self,
+        body: impl FnOnce(&Array<S>, &Counting<'_>) -> R,
+    ) -> R {
+        let walk = self.walk();
+        let counting = Counting::new(walk.record, Some(walk.number));
+        body(&walk, &counting)
+    }
+
+    /// Makes this thread the reader's home, so that [`OwnedReader::open`] works here.
+    pub(crate) fn move_in(&mut self, fence: FreeFence) {
+        self.hot = here::move_in(&self.record).map(|home| Hot { home, fence });
     }
 
     /// Begins a walk over the array of this moment, without a guard: what that would keep at hand for
-    /// an unwinding costs a nanosecond. The walk must be [closed](OpenWalk::close) or
-    /// [guarded](OpenWalk::guarded); if neither happens it is never over, and what it may see is
-    /// never freed.
+    /// an unwinding costs a nanosecond. `None` where the reader is not at home.
+    ///
+    /// The walk must be [closed](OwnedReader::close) or [guarded](OwnedReader::guarded); if neither
+    /// happens it is never over, and what it may see is never freed.
     #[inline(always)]
-    pub(crate) fn open(&mut self, fence: FreeFence) -> OpenWalk<'_, S> {
-        let number = self.record.enter(fence);
-        OpenWalk {
-            // SAFETY: the record says that this reader is walking until `close`, which takes the
-            // walk; the exclusive borrow allows one at a time.
+    pub(crate) fn open(&mut self) -> Option<OpenWalk<'_, S>> {
+        let hot = self.hot?;
+        if !hot.home.is_here() {
+            return None;
+        }
+        let number = self.record.enter(hot.fence);
+        Some(OpenWalk {
+            // SAFETY: the record says that this reader is walking until the walk is closed, for
+            // which it is given up; the exclusive borrow allows one at a time.
             array: unsafe { self.set.load() },
             reader: self,
-            fence,
+            fence: hot.fence,
             number,
-        }
+        })
     }
 }
 
 /// An [`OwnedWalk`] without a guard.
 #[must_use = "a walk that is not closed is never over"]
 pub(crate) struct OpenWalk<'a, S: Spec> {
-    reader: &'a OwnedReader<S>,
+    pub(crate) reader: &'a OwnedReader<S>,
     pub(crate) array: &'a Array<S>,
-    number: u64,
+    pub(crate) number: u64,
     fence: FreeFence,
 }
 
-impl<'a, S: Spec> OpenWalk<'a, S> {
+impl<S: Spec> OpenWalk<'_, S> {
     /// Ends the walk, in which `delivered` listeners ran and succeeded.
     #[inline(always)]
     pub(crate) fn close(self, delivered: usize) {
         let reader = self.reader;
-        reader.record.count_delivered(delivered);
-        reader.set.leave(&reader.record, self.number, self.fence);
+        reader.record.count_walk(self.number, delivered);
+        if reader.record.leave(self.number, self.fence) {
+            reader.collect_marked();
+        }
     }
+}
 
-    /// The same walk under a guard.
-    #[inline(always)]
-    pub(crate) fn guarded(self) -> OwnedWalk<'a, S> {
-        self.reader.guard(self.array, self.number)
+impl<S: Spec> OwnedReader<S> {
+    #[cold]
+    #[inline(never)]
+    fn collect_marked(&self) {
+        self.record.unmark();
+        self.set.collect(Patience::Mark);
     }
 }
 
 impl<S: Spec> Drop for OwnedReader<S> {
     fn drop(&mut self) {
         self.set.readers.deregister(&self.record);
+    }
+}
+
+/// The counts of one walk that is walked under a guard. Dropped before the walk ends.
+pub(crate) struct Counting<'a> {
+    record: &'a Record,
+    /// `None` in a walk within a walk of the same record.
+    number: Option<u64>,
+    delivered: Cell<usize>,
+}
+
+impl<'a> Counting<'a> {
+    fn new(record: &'a Record, number: Option<u64>) -> Self {
+        Self {
+            record,
+            number,
+            delivered: Cell::new(0),
+        }
+    }
+
+    pub(crate) fn record(&self) -> &Record {
+        self.record
+    }
+
+    /// Listeners that ran and succeeded: said once, when all have been called.
+    pub(crate) fn delivered(&self, delivered: usize) {
+        self.delivered.set(delivered);
+    }
+
+    pub(crate) fn count_fault(&self, panicked: bool) {
+        self.record.count_fault(panicked);
+    }
+}
+
+impl Drop for Counting<'_> {
+    fn drop(&mut self) {
+        match self.number {
+            Some(number) => self.record.count_walk(number, self.delivered.get()),
+            None => self.record.count_nested(self.delivered.get()),
+        }
     }
 }
 
@@ -522,14 +591,15 @@ impl<S: Spec> ListenerSet<S> {
     #[inline(always)]
     fn leave(&self, record: &Record, number: u64, fence: impl LightFence) {
         if record.leave(number, fence) {
-            self.collect_marked();
+            self.collect_marked(record);
         }
     }
 
     /// At the end of a walk that was in a remover's way (W3).
     #[cold]
     #[inline(never)]
-    fn collect_marked(&self) {
+    fn collect_marked(&self, record: &Record) {
+        record.unmark();
         self.collect(Patience::Mark);
     }
 
@@ -538,24 +608,23 @@ impl<S: Spec> ListenerSet<S> {
     /// # Panics
     ///
     /// On a set that has no shared path, which is a mistake of this crate.
-    pub(crate) fn walk_shared<R>(&self, body: impl FnOnce(&Array<S>, &Record) -> R) -> R {
+    pub(crate) fn walk_shared<R>(&self, body: impl FnOnce(&Array<S>, &Counting<'_>) -> R) -> R {
         let Some(collector) = &self.collector else {
             unreachable!("a set with one walker has no shared path");
         };
         let visit = Visit::of(&self.readers, self.place, collector);
         let record = visit.record();
         // The outermost walk of the thread on this set says so. Dropped after the pin.
-        let end = record.enter_shared(self.fences).map(|number| SharedEnd {
+        let number = record.enter_shared(self.fences);
+        let _end = number.map(|number| SharedEnd {
             set: self,
             record,
             number,
         });
-        if end.is_none() {
-            record.count_nested();
-        }
         let _pin = visit.pin();
+        let counting = Counting::new(record, number);
         // SAFETY: the pin is held until `body` has returned, or unwound.
-        body(unsafe { self.load() }, record)
+        body(unsafe { self.load() }, &counting)
     }
 
     /// As [`ListenerSet::walk_shared`], where that is quick, and without a guard, as
@@ -594,35 +663,20 @@ impl<'a, S: Spec> OpenSharedWalk<'a, S> {
     #[inline(always)]
     pub(crate) fn close(self, delivered: usize) {
         let record = self.visitor.record();
-        record.count_delivered(delivered);
+        record.count_walk(self.number, delivered);
         drop(ManuallyDrop::into_inner(self.pin));
         self.set.leave(record, self.number, self.fence);
     }
 
     /// The same walk under guards.
-    pub(crate) fn guarded(self) -> SharedWalk<'a, S> {
-        SharedWalk {
-            array: self.array,
-            _pin: ManuallyDrop::into_inner(self.pin),
-            end: SharedEnd {
-                set: self.set,
-                record: self.visitor.record(),
-                number: self.number,
-            },
-        }
-    }
-}
-
-/// A walk on the shared path. Fields are dropped in this order: the pin is given up before the record
-/// says that the walk has ended.
-pub(crate) struct SharedWalk<'a, S: Spec> {
-    pub(crate) array: &'a Array<S>,
-    _pin: Guard,
-    end: SharedEnd<'a, S>,
-}
-
-impl<S: Spec> SharedWalk<'_, S> {
-    pub(crate) fn record(&self) -> &Record {
-        self.end.record
+    pub(crate) fn guarded<R>(self, body: impl FnOnce(&Array<S>, &Counting<'_>) -> R) -> R {
+        let record = self.visitor.record();
+        let _end = SharedEnd {
+            set: self.set,
+            record,
+            number: self.number,
+        };
+        let _pin = ManuallyDrop::into_inner(self.pin);
+        body(self.array, &Counting::new(record, Some(self.number)))
     }
 }

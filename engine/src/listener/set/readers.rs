@@ -19,7 +19,7 @@
 
 use cache_padded::CachePadded;
 use core::mem::offset_of;
-use corecast_ring::sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, fence, lock};
+use corecast_ring::sync::{AtomicBool, AtomicU64, Mutex, Ordering, fence, lock, spin_loop};
 use corecast_ring::{FencePair, LightFence, Parker, WaitStrategy};
 use std::sync::Arc;
 use std::time::Instant;
@@ -37,8 +37,14 @@ struct OwnWords {
     active: AtomicU64,
     /// Walks within walks, on the shared path.
     nested: AtomicU64,
+    /// What each walk of the run in progress delivered; see [`Record::count_walk`].
+    run: AtomicU64,
+    /// Walks before that run.
+    run_start: AtomicU64,
+    /// Odd while another run begins; for readers of these words.
+    run_version: AtomicU64,
     /// The thread that the reader walks on, if that thread's table knows this record (H1).
-    home: AtomicUsize,
+    home: AtomicU64,
     delivered: AtomicU64,
     failed: AtomicU64,
     panicked: AtomicU64,
@@ -83,7 +89,10 @@ impl Record {
             own: CachePadded::new(OwnWords {
                 active: AtomicU64::new(0),
                 nested: AtomicU64::new(0),
-                home: AtomicUsize::new(0),
+                run: AtomicU64::new(0),
+                run_start: AtomicU64::new(0),
+                run_version: AtomicU64::new(0),
+                home: AtomicU64::new(0),
                 delivered: AtomicU64::new(0),
                 failed: AtomicU64::new(0),
                 panicked: AtomicU64::new(0),
@@ -102,7 +111,8 @@ impl Record {
         number
     }
 
-    /// The end of walk `number`. Whether somebody was kept waiting and this thread is to reclaim.
+    /// The end of walk `number`. Whether somebody was kept waiting: this thread is then to take the
+    /// mark away and to reclaim.
     #[inline(always)]
     pub(crate) fn leave(&self, number: u64, fence: impl LightFence) -> bool {
         // Release (W2): the walk happens before whatever the remover frees.
@@ -111,11 +121,7 @@ impl Record {
             .store(number.wrapping_add(1), Ordering::Release);
         fence.light();
         // Relaxed (W3): the fence did the ordering; reclaiming takes the lock.
-        let marked = self.marked.load(Ordering::Relaxed);
-        if marked {
-            self.unmark();
-        }
-        marked
+        self.marked.load(Ordering::Relaxed)
     }
 
     /// The beginning of a walk on the shared path, where walks nest: a record says so of the
@@ -126,24 +132,26 @@ impl Record {
         is_outermost.then(|| self.enter(fence))
     }
 
-    pub(crate) fn count_nested(&self) {
+    /// A walk within a walk of the same record is over.
+    pub(super) fn count_nested(&self, delivered: usize) {
         bump(&self.own.nested, 1);
+        self.count_delivered(delivered);
     }
 
-    /// Walks so far, of an owned reader that is not in one.
-    pub(super) fn walks(&self) -> u64 {
-        self.own.active.load(Ordering::Relaxed) / 2
+    /// The thread that the reader walks on, if that thread knows this record.
+    pub(super) fn home(&self) -> u64 {
+        self.own.home.load(Ordering::Relaxed)
     }
 
     /// From now on the reader walks on this thread (H1).
-    pub(super) fn move_to(&self, thread: usize) {
+    pub(super) fn move_to(&self, thread: u64) {
         self.own.home.store(thread, Ordering::Relaxed);
         // Release (H1): before every walk on this thread.
         fence(Ordering::Release);
     }
 
     /// Whether a walk is in progress on this thread (H1).
-    pub(super) fn is_walked_in(&self, thread: usize) -> bool {
+    pub(super) fn is_walked_in(&self, thread: u64) -> bool {
         let is_walking = self.own.active.load(Ordering::Relaxed) & 1 == 1;
         // Acquire (H1): a walk of another thread shows whose it is.
         fence(Ordering::Acquire);
@@ -175,9 +183,59 @@ impl Record {
         }
     }
 
+    /// Adds to what was delivered, beside what [`Record::count_walk`] counts.
     #[inline(always)]
     pub(crate) fn count_delivered(&self, delivered: usize) {
         bump(&self.own.delivered, delivered as u64);
+    }
+
+    /// Walk `number`, about to end, delivered so much.
+    ///
+    /// Walk after walk delivers the same, so what is kept is a run: how much each of its walks
+    /// delivered, and the walk that it began with. The number of walks is known already. A counter
+    /// that is added to at each walk costs a nanosecond, more than all the rest.
+    #[inline(always)]
+    pub(crate) fn count_walk(&self, number: u64, delivered: usize) {
+        if self.own.run.load(Ordering::Relaxed) != delivered as u64 {
+            self.begin_run(number, delivered as u64);
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn begin_run(&self, number: u64, delivered: u64) {
+        let own = &self.own;
+        let walks = number / 2;
+        let version = own.run_version.load(Ordering::Relaxed);
+        own.run_version.store(version + 1, Ordering::Relaxed);
+        // Release: whoever reads one of the words below sees the odd version.
+        fence(Ordering::Release);
+        let of_run = walks - own.run_start.load(Ordering::Relaxed);
+        bump(&own.delivered, own.run.load(Ordering::Relaxed) * of_run);
+        own.run.store(delivered, Ordering::Relaxed);
+        own.run_start.store(walks, Ordering::Relaxed);
+        // Release: whoever reads this version sees the words above.
+        own.run_version.store(version + 2, Ordering::Release);
+    }
+
+    /// What was delivered by all walks that are over.
+    fn delivered(&self) -> u64 {
+        let own = &self.own;
+        loop {
+            // Acquire: see `begin_run`.
+            let version = own.run_version.load(Ordering::Acquire);
+            let (run, start) = (&own.run, &own.run_start);
+            let (run, start) = (run.load(Ordering::Relaxed), start.load(Ordering::Relaxed));
+            let delivered = own.delivered.load(Ordering::Relaxed);
+            let walks = own.active.load(Ordering::Relaxed) / 2;
+            // Acquire: if a word above is of another run, the version is another.
+            fence(Ordering::Acquire);
+            let is_whole = version % 2 == 0 && own.run_version.load(Ordering::Relaxed) == version;
+            if is_whole {
+                return delivered + run * walks.saturating_sub(start);
+            }
+            spin_loop();
+        }
     }
 
     pub(crate) fn count_fault(&self, panicked: bool) {
@@ -189,7 +247,7 @@ impl Record {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Totals {
             emitted: read(&self.own.active).div_ceil(2) + read(&self.own.nested),
-            delivered: read(&self.own.delivered),
+            delivered: self.delivered(),
             failed: read(&self.own.failed),
             panicked: read(&self.own.panicked),
         }

@@ -1,18 +1,18 @@
 //! The shared path's per-thread state: an epoch handle and a record for each set that the thread
 //! has used, found again in a nanosecond.
 //!
-//! A thread's first use of a set registers it (and allocates). The thread's table of records
-//! (`here.rs`) answers the later ones; behind it stands a map. Sets that are gone are forgotten when
-//! the next one is registered.
+//! A thread's first use of a set registers it (and allocates). A small cache answers the later ones;
+//! behind it stands a map. Sets that are gone are forgotten when the next one is registered.
 #![expect(
     unsafe_code,
     reason = "the cache holds pointers to what the thread's own map owns"
 )]
 
-use super::here::{self, Place};
+use super::here;
 use super::readers::{Readers, Record};
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 use core::ops::Deref;
+use core::ptr;
 use corecast_ring::sync::thread_local;
 use crossbeam_epoch::{Collector, Guard, LocalHandle};
 use std::collections::HashMap;
@@ -41,7 +41,29 @@ impl Drop for Visitor {
     }
 }
 
+/// The cached answer of a map look-up: the set's `Readers` address, and the thread's visitor.
+type Cached = (*const Readers, *const Visitor);
+
+const PLACES: usize = 16;
+
+/// Where every thread keeps its visitor of a set at hand. Given out in turn, so that those of a
+/// program with few sets do not share.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place(usize);
+
+impl Place {
+    pub(super) fn next() -> Self {
+        use core::sync::atomic::{AtomicUsize, Ordering};
+        // Not of the facade: a process-wide counter that orders nothing.
+        static NEXT: AtomicUsize = AtomicUsize::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed) % PLACES)
+    }
+}
+
 thread_local! {
+    /// Visitors whose records the thread knows (`here.rs`).
+    static RECENT: [Cell<Cached>; PLACES] =
+        const { [const { Cell::new((ptr::null(), ptr::null())) }; PLACES] };
     static VISITORS: RefCell<Visitors> = RefCell::new(Visitors(HashMap::new()));
 }
 
@@ -49,8 +71,17 @@ struct Visitors(HashMap<*const Readers, Box<Visitor>>);
 
 impl Drop for Visitors {
     fn drop(&mut self) {
-        here::forget_all();
+        forget_recent();
     }
+}
+
+fn forget_recent() {
+    // The cache has no destructor, so it is there for as long as the thread is (but under loom).
+    let _ = RECENT.try_with(|recent| {
+        recent
+            .iter()
+            .for_each(|cached| cached.set((ptr::null(), ptr::null())));
+    });
 }
 
 /// The thread's standing with a set, for the length of one visit.
@@ -78,11 +109,16 @@ impl Visitor {
     /// This thread's standing with a set, if it is one of those used lately.
     #[inline(always)]
     pub(super) fn recent(readers: &Arc<Readers>, place: Place) -> Option<&Self> {
-        let visitor = here::visitor(place, Arc::as_ptr(readers).cast())?;
-        // SAFETY: the map owns the visitor and drops it only when its set is gone, which the borrow
-        // of the set's readers excludes, or with the thread, which nothing on its stack outlives;
-        // either empties the table first.
-        Some(unsafe { &*visitor })
+        let recent = RECENT.try_with(|recent| recent[place.0 % PLACES].get());
+        match recent {
+            Ok((cached, visitor)) if cached == Arc::as_ptr(readers) => {
+                // SAFETY: the map owns the visitor and drops it only when its set is gone, which the
+                // borrow of the set's readers excludes, or with the thread, which nothing on its
+                // stack outlives; either empties the cache first.
+                Some(unsafe { &*visitor })
+            }
+            _ => None,
+        }
     }
 
     #[inline(always)]
@@ -107,9 +143,9 @@ impl<'a> Visit<'a> {
         let found = VISITORS.try_with(|visitors| {
             let mut visitors = visitors.borrow_mut();
             if !visitors.0.contains_key(&key) {
-                // Before any is dropped: the table must not outlive what it points to.
+                // Before any is dropped: the cache must not outlive what it points to.
                 if visitors.0.values().any(|one| !one.readers.is_alive()) {
-                    here::forget_all();
+                    forget_recent();
                     visitors.0.retain(|_, one| one.readers.is_alive());
                 }
                 let visitor = Box::new(Visitor::new(readers, collector));
@@ -122,7 +158,9 @@ impl<'a> Visit<'a> {
             Ok(visitor) => {
                 // SAFETY: as in `Visitor::recent`: the map keeps what it boxed in its place.
                 let visitor: &'a Visitor = unsafe { &*visitor };
-                here::know_visitor(place, key.cast(), visitor);
+                if here::move_in(&visitor.record).is_some() {
+                    let _ = RECENT.try_with(|recent| recent[place.0 % PLACES].set((key, visitor)));
+                }
                 Self::Registered(visitor)
             }
             Err(_) => Self::Passing(Box::new(Visitor::new(readers, collector))),
