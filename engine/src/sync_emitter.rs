@@ -3,7 +3,7 @@
 use crate::context::Context;
 use crate::error::EmitError;
 use crate::listener::set::{Array, OwnedReader};
-use crate::sync_signal::{Core, Delivery, Sync, Trouble, call_all, try_all};
+use crate::sync_signal::{Core, Delivery, FEW, InTrouble, Sync, call_all, call_many, try_all};
 use core::fmt;
 use core::marker::PhantomData;
 use std::sync::Arc;
@@ -52,10 +52,14 @@ impl<T: ?Sized + 'static> SyncEmitter<T> {
         let Some(walk) = self.reader.open() else {
             return self.emit_anyhow(event);
         };
+        if walk.array.len() > FEW {
+            let (array, number) = (walk.array, walk.number);
+            return emit_many(&self.core, walk.reader, array, number, event);
+        }
         match call_all(walk.array, event) {
             Ok(()) => {
                 let delivered = walk.array.len();
-                walk.close(delivered);
+                walk.close();
                 Delivery::all(delivered)
             }
             Err(trouble) => {
@@ -91,7 +95,7 @@ impl<T: ?Sized + 'static> SyncEmitter<T> {
         match try_all(walk.array, event, context) {
             Ok(()) => {
                 let delivered = walk.array.len();
-                walk.close(delivered);
+                walk.close();
                 Ok(Delivery::all(delivered))
             }
             Err(trouble) => {
@@ -124,6 +128,24 @@ impl<T: ?Sized + 'static> SyncEmitter<T> {
     }
 }
 
+#[inline(never)]
+fn emit_many<T: ?Sized + 'static>(
+    core: &Arc<Core<T>>,
+    reader: &OwnedReader<Sync<T>>,
+    array: &Array<Sync<T>>,
+    number: u64,
+    event: &T,
+) -> Delivery {
+    match call_many(array, event) {
+        Ok(()) => {
+            let delivered = array.len();
+            reader.close(number);
+            Delivery::all(delivered)
+        }
+        Err(trouble) => emit_rest(core, reader, array, number, event, trouble),
+    }
+}
+
 #[cold]
 #[inline(never)]
 fn emit_rest<T: ?Sized + 'static>(
@@ -132,7 +154,7 @@ fn emit_rest<T: ?Sized + 'static>(
     array: &Array<Sync<T>>,
     number: u64,
     event: &T,
-    trouble: (usize, Trouble),
+    trouble: InTrouble<'_, T>,
 ) -> Delivery {
     reader.guarded(array, number, |array, counting| {
         core.emit_rest(array, counting, event, trouble)
@@ -148,7 +170,7 @@ fn try_emit_rest<T: ?Sized + 'static>(
     number: u64,
     event: &T,
     context: &Context,
-    trouble: (usize, Trouble),
+    trouble: InTrouble<'_, T>,
 ) -> Result<Delivery, EmitError> {
     reader.guarded(array, number, |array, counting| {
         core.try_emit_rest(array, counting, event, context, trouble)

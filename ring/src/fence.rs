@@ -109,6 +109,16 @@ impl FencePair {
     }
 }
 
+impl FencePair {
+    /// What [`FencePair::free`] has said before, for a caller that remembers that it was something.
+    #[must_use]
+    #[inline(always)]
+    pub fn known_free(self) -> FreeFence {
+        debug_assert!(self.asymmetric, "the light half is not free");
+        FreeFence(())
+    }
+}
+
 /// The light half of an asymmetric pair: a compiler fence, from [`FencePair::free`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FreeFence(());

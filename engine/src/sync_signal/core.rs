@@ -9,9 +9,9 @@
 use super::Delivery;
 use super::rest::{Rest, Trouble};
 use crate::context::Context;
-use crate::error::EmitError;
-use crate::fault::{Fault, FaultKind, FaultPolicy, FaultQueue};
-use crate::listener::set::{Array, Counting, ListenerSet, Spec};
+use crate::error::{BoxError, EmitError};
+use crate::fault::{Fault, FaultKind, FaultPolicy, FaultQueue, Payload};
+use crate::listener::set::{Array, Counting, Entry, ListenerSet, Spec};
 use crate::metrics::SignalMetrics;
 use crate::walk::{Depth, guarded};
 use core::marker::PhantomData;
@@ -59,61 +59,111 @@ impl SignalFaults {
     }
 }
 
-/// Calls every listener, up to the first that does not plainly succeed: how many were called, that one
-/// included, and what it did.
+/// Listeners up to which a walk is a plain loop in the code of whoever emits.
+pub(crate) const FEW: usize = 16;
+
+/// Where a walk got into trouble: the entry that was called last, if one was, and what came up.
+pub(crate) type InTrouble<'a, T> = (Option<&'a Entry<Sync<T>>>, Trouble);
+
+/// Calls every listener, up to the first that does not plainly succeed.
+///
+/// The walk keeps two pointers at hand and nothing else: whatever would have to be put away for the
+/// length of a call is a store, and stores are what an emission costs.
 #[inline(always)]
-pub(crate) fn call_all<T: ?Sized + 'static>(
-    array: &Array<Sync<T>>,
+pub(crate) fn call_all<'a, T: ?Sized + 'static>(
+    array: &'a Array<Sync<T>>,
     event: &T,
-) -> Result<(), (usize, Trouble)> {
-    // Kept where a panic cannot take it along.
-    let mut left = array.entries().iter();
+) -> Result<(), InTrouble<'a, T>> {
+    let Some(mut in_hand) = array.entries().first() else {
+        return Ok(());
+    };
     let walked = guarded(|| {
-        while let Some(entry) = left.next() {
+        for entry in array.entries() {
+            in_hand = entry;
             if let Err(error) = entry.call(event, Context::detached()) {
                 return Some(error);
             }
         }
         None
     });
-    let called = || array.called(&left);
+    ended(walked, in_hand)
+}
+
+/// As [`call_all`], four at a time: fewer branches stand between the calls, and each of the four has
+/// a target prediction of its own.
+pub(crate) fn call_many<'a, T: ?Sized + 'static>(
+    array: &'a Array<Sync<T>>,
+    event: &T,
+) -> Result<(), InTrouble<'a, T>> {
+    let Some(mut in_hand) = array.entries().first() else {
+        return Ok(());
+    };
+    let walked = guarded(|| {
+        let (fours, rest) = array.entries().as_chunks::<4>();
+        for four in fours {
+            for entry in four {
+                in_hand = entry;
+                if let Err(error) = entry.call(event, Context::detached()) {
+                    return Some(error);
+                }
+            }
+        }
+        for entry in rest {
+            in_hand = entry;
+            if let Err(error) = entry.call(event, Context::detached()) {
+                return Some(error);
+            }
+        }
+        None
+    });
+    ended(walked, in_hand)
+}
+
+/// How a walk ended that nothing but trouble stops.
+#[inline(always)]
+fn ended<'a, T: ?Sized + 'static>(
+    walked: Result<Option<BoxError>, Payload>,
+    in_hand: &'a Entry<Sync<T>>,
+) -> Result<(), InTrouble<'a, T>> {
     match walked {
         Ok(None) => Ok(()),
-        Ok(Some(error)) => Err((called(), Trouble::Error(error))),
-        Err(payload) => Err((called(), Trouble::Panic(payload))),
+        Ok(Some(error)) => Err((Some(in_hand), Trouble::Error(error))),
+        Err(payload) => Err((Some(in_hand), Trouble::Panic(payload))),
     }
 }
 
 /// As [`call_all`], looking at `context` before each listener and after the last.
 #[inline(always)]
-pub(crate) fn try_all<T: ?Sized + 'static>(
-    array: &Array<Sync<T>>,
+pub(crate) fn try_all<'a, T: ?Sized + 'static>(
+    array: &'a Array<Sync<T>>,
     event: &T,
     context: &Context,
-) -> Result<(), (usize, Trouble)> {
-    if array.len() == 0 {
-        return Ok(());
-    }
+) -> Result<(), InTrouble<'a, T>> {
     // A deadline is there from the start or never; a token may come at any time.
     let timed = context.deadline().is_some();
-    let mut left = array.entries().iter();
+    let Some(mut in_hand) = array.entries().first() else {
+        return Ok(());
+    };
+    if let Err(stop) = context.check_timed(timed) {
+        return Err((None, Trouble::Stop(stop)));
+    }
     let walked = guarded(|| {
-        loop {
-            if let Err(stop) = context.check_timed(timed) {
-                return Some(Err(stop));
-            }
-            let entry = left.next()?;
+        for entry in array.entries() {
+            in_hand = entry;
             if let Err(error) = entry.call(event, context) {
                 return Some(Ok(error));
             }
+            if let Err(stop) = context.check_timed(timed) {
+                return Some(Err(stop));
+            }
         }
+        None
     });
-    let called = || array.called(&left);
     match walked {
         Ok(None) => Ok(()),
-        Ok(Some(Ok(error))) => Err((called(), Trouble::Error(error))),
-        Ok(Some(Err(stop))) => Err((called(), Trouble::Stop(stop))),
-        Err(payload) => Err((called(), Trouble::Panic(payload))),
+        Ok(Some(Ok(error))) => Err((Some(in_hand), Trouble::Error(error))),
+        Ok(Some(Err(stop))) => Err((Some(in_hand), Trouble::Stop(stop))),
+        Err(payload) => Err((Some(in_hand), Trouble::Panic(payload))),
     }
 }
 
@@ -156,14 +206,14 @@ impl<T: ?Sized + 'static> Core<T> {
         };
         let rest = Rest::new(self, array, counting, event);
         if self.careful {
-            return rest.emit(0, None);
+            return rest.emit(None, None);
         }
-        match call_all(array, event) {
+        match call_many(array, event) {
             Ok(()) => {
                 counting.delivered(array.len());
                 Delivery::all(array.len())
             }
-            Err((called, trouble)) => rest.emit(called, Some(trouble)),
+            Err((last, trouble)) => rest.emit(last, Some(trouble)),
         }
     }
 
@@ -173,9 +223,9 @@ impl<T: ?Sized + 'static> Core<T> {
         array: &Array<Sync<T>>,
         counting: &Counting<'_>,
         event: &T,
-        (called, trouble): (usize, Trouble),
+        (last, trouble): InTrouble<'_, T>,
     ) -> Delivery {
-        Rest::new(self, array, counting, event).emit(called, Some(trouble))
+        Rest::new(self, array, counting, event).emit(last, Some(trouble))
     }
 
     /// The walk stops at the first error, panic, cancellation or passed deadline.
@@ -194,14 +244,14 @@ impl<T: ?Sized + 'static> Core<T> {
         };
         let rest = Rest::new(self, array, counting, event);
         if self.careful {
-            return rest.try_emit(0, None, context);
+            return rest.try_emit(None, None, context);
         }
         match try_all(array, event, context) {
             Ok(()) => {
                 counting.delivered(array.len());
                 Ok(Delivery::all(array.len()))
             }
-            Err((called, trouble)) => rest.try_emit(called, Some(trouble), context),
+            Err((last, trouble)) => rest.try_emit(last, Some(trouble), context),
         }
     }
 
@@ -212,9 +262,9 @@ impl<T: ?Sized + 'static> Core<T> {
         counting: &Counting<'_>,
         event: &T,
         context: &Context,
-        (called, trouble): (usize, Trouble),
+        (last, trouble): InTrouble<'_, T>,
     ) -> Result<Delivery, EmitError> {
-        Rest::new(self, array, counting, event).try_emit(called, Some(trouble), context)
+        Rest::new(self, array, counting, event).try_emit(last, Some(trouble), context)
     }
 
     #[cold]

@@ -5,8 +5,7 @@ mod core;
 mod rest;
 
 pub use self::builder::SyncSignalBuilder;
-pub(crate) use self::core::{Core, Sync, call_all, try_all};
-pub(crate) use self::rest::Trouble;
+pub(crate) use self::core::{Core, FEW, InTrouble, Sync, call_all, call_many, try_all};
 
 use crate::context::Context;
 use crate::error::{BoxError, EmitError, SubscribeError, WaitError};
@@ -223,10 +222,25 @@ impl<T: ?Sized + 'static> SyncSignal<T> {
         let Some(walk) = hot.and_then(|fence| self.core.set.open_shared(fence)) else {
             return self.emit_anyhow(event);
         };
+        if walk.array.len() > FEW {
+            return self.emit_many(walk, event);
+        }
         match call_all(walk.array, event) {
             Ok(()) => {
                 let delivered = walk.array.len();
-                walk.close(delivered);
+                walk.close();
+                Delivery::all(delivered)
+            }
+            Err(trouble) => self.emit_rest(walk, event, trouble),
+        }
+    }
+
+    #[inline(never)]
+    fn emit_many(&self, walk: OpenSharedWalk<'_, Sync<T>>, event: &T) -> Delivery {
+        match call_many(walk.array, event) {
+            Ok(()) => {
+                let delivered = walk.array.len();
+                walk.close();
                 Delivery::all(delivered)
             }
             Err(trouble) => self.emit_rest(walk, event, trouble),
@@ -239,7 +253,7 @@ impl<T: ?Sized + 'static> SyncSignal<T> {
         &self,
         walk: OpenSharedWalk<'_, Sync<T>>,
         event: &T,
-        trouble: (usize, Trouble),
+        trouble: InTrouble<'_, T>,
     ) -> Delivery {
         walk.guarded(|array, counting| self.core.emit_rest(array, counting, event, trouble))
     }
@@ -273,7 +287,7 @@ impl<T: ?Sized + 'static> SyncSignal<T> {
         match try_all(walk.array, event, context) {
             Ok(()) => {
                 let delivered = walk.array.len();
-                walk.close(delivered);
+                walk.close();
                 Ok(Delivery::all(delivered))
             }
             Err(trouble) => self.try_emit_rest(walk, event, context, trouble),
@@ -287,7 +301,7 @@ impl<T: ?Sized + 'static> SyncSignal<T> {
         walk: OpenSharedWalk<'_, Sync<T>>,
         event: &T,
         context: &Context,
-        trouble: (usize, Trouble),
+        trouble: InTrouble<'_, T>,
     ) -> Result<Delivery, EmitError> {
         walk.guarded(|array, counting| {
             let core = &self.core;

@@ -7,7 +7,7 @@ use crate::context::{Context, Stop};
 use crate::error::{BoxError, EmitError};
 use crate::fault::{Fault, FaultKind, FaultPolicy, Payload, panic_message};
 use crate::listener::Meta;
-use crate::listener::set::{Array, Counting, Handle, is_skipped};
+use crate::listener::set::{Array, Counting, Entry, Handle, is_skipped};
 use crate::walk::{discard, isolate};
 use core::cell::Cell;
 use std::panic::resume_unwind;
@@ -56,11 +56,11 @@ impl<'a, T: ?Sized + 'static> Rest<'a, T> {
         }
     }
 
-    /// Goes on behind listener `called - 1`, which got the walk into `trouble`.
+    /// Goes on behind the listener called last, which got the walk into `trouble`.
     #[cold]
     #[inline(never)]
-    pub(super) fn emit(self, called: usize, trouble: Option<Trouble>) -> Delivery {
-        self.called.set(called);
+    pub(super) fn emit(self, last: Option<&Entry<Sync<T>>>, trouble: Option<Trouble>) -> Delivery {
+        self.go_on_behind(last);
         match trouble {
             // Nothing stops this walk.
             None | Some(Trouble::Stop(_)) => {}
@@ -95,11 +95,11 @@ impl<'a, T: ?Sized + 'static> Rest<'a, T> {
     #[inline(never)]
     pub(super) fn try_emit(
         self,
-        called: usize,
+        last: Option<&Entry<Sync<T>>>,
         trouble: Option<Trouble>,
         context: &Context,
     ) -> Result<Delivery, EmitError> {
-        self.called.set(called);
+        self.go_on_behind(last);
         let stopped = Cell::new(self.unless_skipped(trouble));
         isolate(
             || {
@@ -130,6 +130,11 @@ impl<'a, T: ?Sized + 'static> Rest<'a, T> {
             }
             Some(trouble) => Err(self.stop(trouble)),
         }
+    }
+
+    fn go_on_behind(&self, last: Option<&Entry<Sync<T>>>) {
+        let called = last.map_or(0, |entry| self.array.place_of(entry) + 1);
+        self.called.set(called);
     }
 
     /// The next listener's place, from now on the one in hand.

@@ -363,10 +363,10 @@ impl<S: Spec> Array<S> {
         self.entries[index].call(arg, ctx)
     }
 
-    /// How many entries stand before what is `left` of them.
-    pub(crate) fn called(&self, left: &core::slice::Iter<'_, Entry<S>>) -> usize {
-        // By address, and not by what is left: the walk then keeps one pointer at hand, and no count.
-        let (from, to) = (self.entries.as_ptr(), left.as_slice().as_ptr());
+    /// Where one of the entries stands.
+    pub(crate) fn place_of(&self, entry: &Entry<S>) -> usize {
+        // By address, so that a walk need not keep a count at hand.
+        let (from, to) = (self.entries.as_ptr(), core::ptr::from_ref(entry));
         (to as usize - from as usize) / size_of::<Entry<S>>()
     }
 

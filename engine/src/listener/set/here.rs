@@ -16,7 +16,6 @@
 
 use super::readers::Record;
 use core::cell::{Cell, RefCell};
-use core::num::NonZeroU64;
 use corecast_ring::sync::thread_local;
 use std::sync::{Arc, PoisonError};
 
@@ -25,21 +24,26 @@ const KNOWN: usize = 128;
 
 /// A thread, as no other ever is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Home(NonZeroU64);
+pub(super) struct Home(u64);
 
 impl Home {
+    /// No thread's.
+    pub(super) const NOWHERE: Self = Self(0);
+    /// What a thread without a number has for one.
+    const UNKNOWN: u64 = u64::MAX;
+
     /// Whether this is the thread.
     #[inline(always)]
     pub(super) fn is_here(self) -> bool {
         NUMBER
-            .try_with(|number| number.get() == self.0.get())
+            .try_with(|number| number.get() == self.0)
             .unwrap_or(false)
     }
 }
 
 thread_local! {
-    /// 0 before the thread has a number, and again when it knows no record any more.
-    static NUMBER: Cell<u64> = const { Cell::new(0) };
+    /// Unknown before the thread is asked for it, and again when it knows no record any more.
+    static NUMBER: Cell<u64> = const { Cell::new(Home::UNKNOWN) };
     static RECORDS: RefCell<Records> = const { RefCell::new(Records(Vec::new())) };
 }
 
@@ -48,7 +52,7 @@ struct Records(Vec<Arc<Record>>);
 impl Drop for Records {
     fn drop(&mut self) {
         // From here on nothing is at home on this thread.
-        let _ = NUMBER.try_with(|number| number.set(0));
+        let _ = NUMBER.try_with(|number| number.set(Home::UNKNOWN));
     }
 }
 
@@ -57,14 +61,14 @@ fn here() -> Option<Home> {
     // Not of the facade: process-wide, and must outlive a model.
     static NEXT: std::sync::Mutex<u64> = std::sync::Mutex::new(1);
     let taken = |number: &Cell<u64>| {
-        if number.get() == 0 {
+        if number.get() == Home::UNKNOWN {
             let mut next = NEXT.lock().unwrap_or_else(PoisonError::into_inner);
             number.set(*next);
             *next += 1;
         }
-        NonZeroU64::new(number.get()).map(Home)
+        Home(number.get())
     };
-    NUMBER.try_with(taken).ok().flatten()
+    NUMBER.try_with(taken).ok()
 }
 
 /// Makes this thread the home of a reader that is not walking, unless it knows too many already.
@@ -75,14 +79,14 @@ pub(super) fn move_in(record: &Arc<Record>) -> Option<Home> {
         if !records.iter().any(|one| Arc::ptr_eq(one, record)) {
             if records.len() == KNOWN {
                 // Those of readers that are gone, or have moved on.
-                records.retain(|one| Arc::strong_count(one) > 1 && one.home() == here.0.get());
+                records.retain(|one| Arc::strong_count(one) > 1 && one.home() == here.0);
             }
             if records.len() == KNOWN {
                 return None;
             }
             records.push(Arc::clone(record));
         }
-        record.move_to(here.0.get());
+        record.move_to(here.0);
         Some(here)
     });
     moved.ok().flatten()

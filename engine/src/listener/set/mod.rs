@@ -20,7 +20,7 @@ mod readers;
 mod reclaim;
 mod visitors;
 
-pub(crate) use array::{Array, OwnedListener, Token, is_skipped};
+pub(crate) use array::{Array, Entry, OwnedListener, Token, is_skipped};
 pub(crate) use here::surroundings;
 
 pub(crate) use readers::{Readers, Record, Totals};
@@ -393,14 +393,8 @@ impl<S: Spec> Drop for OwnedWalk<'_, S> {
 pub(crate) struct OwnedReader<S: Spec> {
     set: Arc<ListenerSet<S>>,
     record: Arc<Record>,
-    hot: Option<Hot>,
-}
-
-/// What a reader walks the hot path with: a free light fence, and a thread that knows its record.
-#[derive(Clone, Copy)]
-struct Hot {
+    /// Where it walks the hot path; nowhere, if the light fence is not free.
     home: Home,
-    fence: FreeFence,
 }
 
 impl<S: Spec> OwnedReader<S> {
@@ -409,7 +403,7 @@ impl<S: Spec> OwnedReader<S> {
         Self {
             set,
             record,
-            hot: None,
+            home: Home::NOWHERE,
         }
     }
 
@@ -455,28 +449,31 @@ impl<S: Spec> OwnedReader<S> {
     }
 
     /// Makes this thread the reader's home, so that [`OwnedReader::open`] works here.
-    pub(crate) fn move_in(&mut self, fence: FreeFence) {
-        self.hot = here::move_in(&self.record).map(|home| Hot { home, fence });
+    pub(crate) fn move_in(&mut self, _: FreeFence) {
+        self.home = here::move_in(&self.record).unwrap_or(Home::NOWHERE);
     }
 
-    /// Begins a walk over the array of this moment, without a guard: what that would keep at hand for
+    /// Begins a walk over the array of this moment that will deliver to all its listeners, without a
+    /// guard: what that would keep at hand for
     /// an unwinding costs a nanosecond. `None` where the reader is not at home.
     ///
     /// The walk must be [closed](OwnedReader::close) or [guarded](OwnedReader::guarded); if neither
     /// happens it is never over, and what it may see is never freed.
     #[inline(always)]
     pub(crate) fn open(&mut self) -> Option<OpenWalk<'_, S>> {
-        let hot = self.hot?;
-        if !hot.home.is_here() {
+        if !self.home.is_here() {
             return None;
         }
-        let number = self.record.enter(hot.fence);
+        // It is at home, so it has had a free fence.
+        let fence = self.set.fences.known_free();
+        let number = self.record.enter(fence);
+        // SAFETY: the record says that this reader is walking until the walk is closed, for which it
+        // is given up; the exclusive borrow allows one at a time.
+        let array = unsafe { self.set.load() };
+        self.record.count_walk(number, array.len());
         Some(OpenWalk {
-            // SAFETY: the record says that this reader is walking until the walk is closed, for
-            // which it is given up; the exclusive borrow allows one at a time.
-            array: unsafe { self.set.load() },
+            array,
             reader: self,
-            fence: hot.fence,
             number,
         })
     }
@@ -488,22 +485,25 @@ pub(crate) struct OpenWalk<'a, S: Spec> {
     pub(crate) reader: &'a OwnedReader<S>,
     pub(crate) array: &'a Array<S>,
     pub(crate) number: u64,
-    fence: FreeFence,
 }
 
 impl<S: Spec> OpenWalk<'_, S> {
-    /// Ends the walk, in which `delivered` listeners ran and succeeded.
+    /// Ends the walk, in which every listener ran and succeeded.
     #[inline(always)]
-    pub(crate) fn close(self, delivered: usize) {
-        let reader = self.reader;
-        reader.record.count_walk(self.number, delivered);
-        if reader.record.leave(self.number, self.fence) {
-            reader.collect_marked();
-        }
+    pub(crate) fn close(self) {
+        self.reader.close(self.number);
     }
 }
 
 impl<S: Spec> OwnedReader<S> {
+    /// Ends open walk `number`, in which every listener ran and succeeded.
+    #[inline(always)]
+    pub(crate) fn close(&self, number: u64) {
+        if self.record.leave(number, self.set.fences.known_free()) {
+            self.collect_marked();
+        }
+    }
+
     #[cold]
     #[inline(never)]
     fn collect_marked(&self) {
@@ -635,9 +635,11 @@ impl<S: Spec> ListenerSet<S> {
         let visitor = Visitor::recent(&self.readers, self.place)?;
         let number = visitor.record().enter_shared(fence)?;
         let pin = ManuallyDrop::new(visitor.pin());
+        // SAFETY: the pin is held until `close`, which takes the walk, or for good.
+        let array = unsafe { self.load() };
+        visitor.record().count_walk(number, array.len());
         Some(OpenSharedWalk {
-            // SAFETY: the pin is held until `close`, which takes the walk, or for good.
-            array: unsafe { self.load() },
+            array,
             set: self,
             visitor,
             pin,
@@ -659,11 +661,10 @@ pub(crate) struct OpenSharedWalk<'a, S: Spec> {
 }
 
 impl<'a, S: Spec> OpenSharedWalk<'a, S> {
-    /// Ends the walk, in which `delivered` listeners ran and succeeded.
+    /// Ends the walk, in which every listener ran and succeeded.
     #[inline(always)]
-    pub(crate) fn close(self, delivered: usize) {
+    pub(crate) fn close(self) {
         let record = self.visitor.record();
-        record.count_walk(self.number, delivered);
         drop(ManuallyDrop::into_inner(self.pin));
         self.set.leave(record, self.number, self.fence);
     }

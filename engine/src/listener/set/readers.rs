@@ -189,7 +189,7 @@ impl Record {
         bump(&self.own.delivered, delivered as u64);
     }
 
-    /// Walk `number`, about to end, delivered so much.
+    /// Walk `number`, in progress, will have delivered so much.
     ///
     /// Walk after walk delivers the same, so what is kept is a run: how much each of its walks
     /// delivered, and the walk that it began with. The number of walks is known already. A counter
