@@ -3,7 +3,9 @@
 use crate::context::Context;
 use crate::error::EmitError;
 use crate::listener::set::{Array, OwnedReader};
-use crate::sync_signal::{Core, Delivery, FEW, InTrouble, Sync, call_all, call_many, try_all};
+use crate::sync_signal::{
+    Core, Delivery, FEW, InTrouble, Sync, call_all, call_many, try_all, try_many,
+};
 use core::fmt;
 use core::marker::PhantomData;
 use std::sync::Arc;
@@ -92,6 +94,10 @@ impl<T: ?Sized + 'static> SyncEmitter<T> {
         let Some(walk) = self.reader.open() else {
             return self.try_emit_anyhow(event, context);
         };
+        if walk.array.len() > FEW {
+            let (array, number) = (walk.array, walk.number);
+            return try_emit_many(&self.core, walk.reader, array, number, event, context);
+        }
         match try_all(walk.array, event, context) {
             Ok(()) => {
                 let delivered = walk.array.len();
@@ -159,6 +165,25 @@ fn emit_rest<T: ?Sized + 'static>(
     reader.guarded(array, number, |array, counting| {
         core.emit_rest(array, counting, event, trouble)
     })
+}
+
+#[inline(never)]
+fn try_emit_many<T: ?Sized + 'static>(
+    core: &Arc<Core<T>>,
+    reader: &OwnedReader<Sync<T>>,
+    array: &Array<Sync<T>>,
+    number: u64,
+    event: &T,
+    context: &Context,
+) -> Result<Delivery, EmitError> {
+    match try_many(array, event, context) {
+        Ok(()) => {
+            let delivered = array.len();
+            reader.close(number);
+            Ok(Delivery::all(delivered))
+        }
+        Err(trouble) => try_emit_rest(core, reader, array, number, event, context, trouble),
+    }
 }
 
 #[cold]

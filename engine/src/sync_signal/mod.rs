@@ -5,12 +5,12 @@ mod core;
 mod rest;
 
 pub use self::builder::SyncSignalBuilder;
-pub(crate) use self::core::{Core, FEW, InTrouble, Sync, call_all, call_many, try_all};
+pub(crate) use self::core::{Core, FEW, InTrouble, Sync, call_all, call_many, try_all, try_many};
 
 use crate::context::Context;
 use crate::error::{BoxError, EmitError, SubscribeError, WaitError};
 use crate::fault::FaultQueue;
-use crate::listener::set::{ListenerSet, OpenSharedWalk, OwnedListener};
+use crate::listener::set::{Array, ListenerSet, OwnedListener, SharedTicket};
 use crate::listener::{Listener, Meta, Options};
 use crate::metrics::SignalMetrics;
 use crate::subscription::{Removal, Subscription};
@@ -222,28 +222,27 @@ impl<T: ?Sized + 'static> SyncSignal<T> {
         let Some(walk) = hot.and_then(|fence| self.core.set.open_shared(fence)) else {
             return self.emit_anyhow(event);
         };
-        if walk.array.len() > FEW {
-            return self.emit_many(walk, event);
+        let (array, ticket) = (walk.array, walk.ticket);
+        if array.len() > FEW {
+            return self.emit_many(array, ticket, event);
         }
-        match call_all(walk.array, event) {
+        match call_all(array, event) {
             Ok(()) => {
-                let delivered = walk.array.len();
-                walk.close();
-                Delivery::all(delivered)
+                self.core.set.close_shared(ticket);
+                Delivery::all(array.len())
             }
-            Err(trouble) => self.emit_rest(walk, event, trouble),
+            Err(trouble) => self.emit_rest(array, ticket, event, trouble),
         }
     }
 
     #[inline(never)]
-    fn emit_many(&self, walk: OpenSharedWalk<'_, Sync<T>>, event: &T) -> Delivery {
-        match call_many(walk.array, event) {
+    fn emit_many(&self, array: &Array<Sync<T>>, ticket: SharedTicket<'_>, event: &T) -> Delivery {
+        match call_many(array, event) {
             Ok(()) => {
-                let delivered = walk.array.len();
-                walk.close();
-                Delivery::all(delivered)
+                self.core.set.close_shared(ticket);
+                Delivery::all(array.len())
             }
-            Err(trouble) => self.emit_rest(walk, event, trouble),
+            Err(trouble) => self.emit_rest(array, ticket, event, trouble),
         }
     }
 
@@ -251,11 +250,15 @@ impl<T: ?Sized + 'static> SyncSignal<T> {
     #[inline(never)]
     fn emit_rest(
         &self,
-        walk: OpenSharedWalk<'_, Sync<T>>,
+        array: &Array<Sync<T>>,
+        ticket: SharedTicket<'_>,
         event: &T,
         trouble: InTrouble<'_, T>,
     ) -> Delivery {
-        walk.guarded(|array, counting| self.core.emit_rest(array, counting, event, trouble))
+        let core = &self.core;
+        core.set.guard_shared(array, ticket, |array, counting| {
+            core.emit_rest(array, counting, event, trouble)
+        })
     }
 
     /// As [`SyncSignal::emit`]: the first time on a thread, within another walk, or on a signal that
@@ -284,13 +287,33 @@ impl<T: ?Sized + 'static> SyncSignal<T> {
         let Some(walk) = hot.and_then(|fence| self.core.set.open_shared(fence)) else {
             return self.try_emit_anyhow(event, context);
         };
-        match try_all(walk.array, event, context) {
+        let (array, ticket) = (walk.array, walk.ticket);
+        if array.len() > FEW {
+            return self.try_emit_many(array, ticket, event, context);
+        }
+        match try_all(array, event, context) {
             Ok(()) => {
-                let delivered = walk.array.len();
-                walk.close();
-                Ok(Delivery::all(delivered))
+                self.core.set.close_shared(ticket);
+                Ok(Delivery::all(array.len()))
             }
-            Err(trouble) => self.try_emit_rest(walk, event, context, trouble),
+            Err(trouble) => self.try_emit_rest(array, ticket, event, context, trouble),
+        }
+    }
+
+    #[inline(never)]
+    fn try_emit_many(
+        &self,
+        array: &Array<Sync<T>>,
+        ticket: SharedTicket<'_>,
+        event: &T,
+        context: &Context,
+    ) -> Result<Delivery, EmitError> {
+        match try_many(array, event, context) {
+            Ok(()) => {
+                self.core.set.close_shared(ticket);
+                Ok(Delivery::all(array.len()))
+            }
+            Err(trouble) => self.try_emit_rest(array, ticket, event, context, trouble),
         }
     }
 
@@ -298,13 +321,14 @@ impl<T: ?Sized + 'static> SyncSignal<T> {
     #[inline(never)]
     fn try_emit_rest(
         &self,
-        walk: OpenSharedWalk<'_, Sync<T>>,
+        array: &Array<Sync<T>>,
+        ticket: SharedTicket<'_>,
         event: &T,
         context: &Context,
         trouble: InTrouble<'_, T>,
     ) -> Result<Delivery, EmitError> {
-        walk.guarded(|array, counting| {
-            let core = &self.core;
+        let core = &self.core;
+        core.set.guard_shared(array, ticket, |array, counting| {
             core.try_emit_rest(array, counting, event, context, trouble)
         })
     }

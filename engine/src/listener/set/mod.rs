@@ -635,16 +635,16 @@ impl<S: Spec> ListenerSet<S> {
         let visitor = Visitor::recent(&self.readers, self.place)?;
         let number = visitor.record().enter_shared(fence)?;
         let pin = ManuallyDrop::new(visitor.pin());
-        // SAFETY: the pin is held until `close`, which takes the walk, or for good.
+        // SAFETY: the pin is held until the walk is closed, for which it is given up, or for good.
         let array = unsafe { self.load() };
         visitor.record().count_walk(number, array.len());
         Some(OpenSharedWalk {
             array,
-            set: self,
-            visitor,
-            pin,
-            number,
-            fence,
+            ticket: SharedTicket {
+                visitor,
+                pin,
+                number,
+            },
         })
     }
 }
@@ -652,32 +652,41 @@ impl<S: Spec> ListenerSet<S> {
 /// A walk on the shared path, under an epoch pin, without a guard.
 #[must_use = "a walk that is not closed is never over"]
 pub(crate) struct OpenSharedWalk<'a, S: Spec> {
-    set: &'a ListenerSet<S>,
-    visitor: &'a Visitor,
     pub(crate) array: &'a Array<S>,
-    pin: ManuallyDrop<Guard>,
-    number: u64,
-    fence: FreeFence,
+    pub(crate) ticket: SharedTicket<'a>,
 }
 
-impl<'a, S: Spec> OpenSharedWalk<'a, S> {
-    /// Ends the walk, in which every listener ran and succeeded.
+/// What ends an open walk on the shared path.
+#[must_use = "a walk that is not closed is never over"]
+pub(crate) struct SharedTicket<'a> {
+    visitor: &'a Visitor,
+    pin: ManuallyDrop<Guard>,
+    number: u64,
+}
+
+impl<S: Spec> ListenerSet<S> {
+    /// Ends an open walk of this set, in which every listener ran and succeeded.
     #[inline(always)]
-    pub(crate) fn close(self) {
-        let record = self.visitor.record();
-        drop(ManuallyDrop::into_inner(self.pin));
-        self.set.leave(record, self.number, self.fence);
+    pub(crate) fn close_shared(&self, ticket: SharedTicket<'_>) {
+        let record = ticket.visitor.record();
+        drop(ManuallyDrop::into_inner(ticket.pin));
+        self.leave(record, ticket.number, self.fences.known_free());
     }
 
-    /// The same walk under guards.
-    pub(crate) fn guarded<R>(self, body: impl FnOnce(&Array<S>, &Counting<'_>) -> R) -> R {
-        let record = self.visitor.record();
+    /// Goes on with an open walk of this set under guards.
+    pub(crate) fn guard_shared<R>(
+        &self,
+        array: &Array<S>,
+        ticket: SharedTicket<'_>,
+        body: impl FnOnce(&Array<S>, &Counting<'_>) -> R,
+    ) -> R {
+        let record = ticket.visitor.record();
         let _end = SharedEnd {
-            set: self.set,
+            set: self,
             record,
-            number: self.number,
+            number: ticket.number,
         };
-        let _pin = ManuallyDrop::into_inner(self.pin);
-        body(self.array, &Counting::new(record, Some(self.number)))
+        let _pin = ManuallyDrop::into_inner(ticket.pin);
+        body(array, &Counting::new(record, Some(ticket.number)))
     }
 }
