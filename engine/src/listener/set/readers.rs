@@ -170,6 +170,12 @@ impl Record {
         self.own.active.load(Ordering::Acquire) == walk
     }
 
+    /// Whether the walk in progress has been marked. For the holder of the set's lock.
+    pub(crate) fn is_marked(&self) -> bool {
+        // Relaxed (W3): marks are made under the lock.
+        self.marked.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn mark(&self) {
         // Relaxed (W3): the caller's heavy fence orders it.
         self.marked.store(true, Ordering::Relaxed);
@@ -339,6 +345,13 @@ impl Readers {
         shared
             .filter(|entry| entry.record.walking().is_some())
             .for_each(|entry| entry.record.mark());
+    }
+
+    /// Whether a shared walk in progress has been marked.
+    pub(crate) fn any_shared_marked(&self) -> bool {
+        let list = lock(&self.list);
+        let mut shared = list.entries.iter().filter(|entry| !entry.owned);
+        shared.any(|entry| entry.record.is_marked() && entry.record.walking().is_some())
     }
 
     pub(crate) fn unmark_all(&self) {

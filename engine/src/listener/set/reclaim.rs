@@ -16,7 +16,8 @@
 //!
 //! Retired arrays are dropped by removers and, now and then, by subscribers (or, in a set with an
 //! owner, by that thread alone). A removal that meets a walk looks again for a moment; if the walk
-//! goes on, it is marked (W3), and its thread reclaims when it leaves.
+//! goes on, it is marked (W3), and its thread reclaims when it leaves. Later removals find it marked
+//! and leave theirs to it as well.
 //!
 //! Epoch-based reclamation is Fraser's; the implementation is crossbeam's.
 #![expect(unsafe_code, reason = "retired arrays are owned through raw pointers")]
@@ -108,6 +109,11 @@ impl<S: Spec> Retired<S> {
 
     fn waits_for_epoch(&self) -> bool {
         self.watch.as_ref().is_some_and(Watch::waits_for_epoch)
+    }
+
+    fn is_left_to_a_marked_walk(&self) -> bool {
+        let mut blockers = self.watch.iter().flat_map(|watch| &watch.blockers);
+        blockers.any(|(record, _)| record.is_marked())
     }
 
     fn drop_listeners(&mut self, report: &dyn Fn(OwnedListener<S>)) {
@@ -229,14 +235,15 @@ impl<S: Spec> ListenerSet<S> {
     /// One attempt; whether nothing more can be done. `mark` marks the walks in the way.
     fn reclaim_once(&self, mark: bool) -> bool {
         let mut ready: Vec<Retired<S>>;
-        let left;
+        let (left, is_settled);
         {
             let mut book = lock(&self.book);
             let retirement = &mut book.retirement;
             if retirement.retired.is_empty() || self.look(retirement).is_err() {
                 return true;
             }
-            if mark && !retirement.retired.iter().all(Retired::may_be_dropped) {
+            is_settled = self.is_settled(retirement);
+            if mark && !is_settled {
                 // W3: mark, fence, look again.
                 self.mark(retirement);
                 if self.fence().is_err() || self.look(retirement).is_err() {
@@ -254,7 +261,7 @@ impl<S: Spec> ListenerSet<S> {
             }
         }
         if ready.is_empty() {
-            return left == 0;
+            return left == 0 || is_settled;
         }
         {
             // A destructor that asks to wait for this set is told that it would wait for itself.
@@ -272,7 +279,21 @@ impl<S: Spec> ListenerSet<S> {
             .dropping
             .retain(|serial| !dropped(serial));
         self.done.wake_all();
-        left == 0
+        left == 0 || is_settled
+    }
+
+    /// Whether everything retired can be dropped, or is left to a walk that has been marked. Nobody
+    /// waits a moment for such a walk again: somebody did before it was marked. (Under the lock a
+    /// mark that is still there will be found: it was fenced before the lock was given back, and
+    /// whoever takes it off comes for the lock next.)
+    fn is_settled(&self, retirement: &Retirement<S>) -> bool {
+        let mut shared_is_marked = None;
+        retirement.retired.iter().all(|retired| {
+            retired.may_be_dropped()
+                || retired.is_left_to_a_marked_walk()
+                || (retired.waits_for_epoch()
+                    && *shared_is_marked.get_or_insert_with(|| self.readers.any_shared_marked()))
+        })
     }
 
     /// The heavy side of W1 and W3.
