@@ -539,8 +539,10 @@ impl<'a> Counting<'a> {
         }
     }
 
-    pub(crate) fn record(&self) -> &Record {
-        self.record
+    /// The record that says that the thread is inside this walk. A walk within a walk of the same
+    /// record has none: it says so itself.
+    pub(crate) fn announced(&self) -> Option<&'a Record> {
+        self.number.map(|_| self.record)
     }
 
     /// Listeners that ran and succeeded: said once, when all have been called.
