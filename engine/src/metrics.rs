@@ -29,7 +29,9 @@ pub struct SignalMetrics {
     pub listeners: usize,
     /// Listener arrays that are out of use and not yet dropped.
     pub retired_arrays: usize,
-    /// Bytes held: listener arrays and lanes.
+    /// Bytes held: listener arrays (16 for each listener in each array, on targets with 64-bit
+    /// pointers), retired ones included, and lanes. Not the listeners themselves: see
+    /// [`SyncSignal`](crate::SyncSignal).
     pub bytes: usize,
     /// The lanes of an asynchronous signal.
     pub lanes: Vec<LaneMetrics>,

@@ -11,7 +11,7 @@ use core::marker::PhantomData;
 use std::sync::Arc;
 
 /// The fast path of a [`SyncSignal`](crate::SyncSignal): one thread at a time emits, with
-/// `&mut self`, without a read-modify-write and without allocating.
+/// `&mut self`, without a read-modify-write and, after its first emission, without allocating.
 ///
 /// `Send`, not `Sync`, not `Clone`: make one for each emitting thread. It may outlive the signal's
 /// other handles. An idle emitter holds nobody up.
@@ -48,7 +48,9 @@ impl<T: ?Sized + 'static> SyncEmitter<T> {
     /// # Complexity
     ///
     /// A few plain stores and loads to begin and end the walk, then one indirect call for each
-    /// listener. Wait-free but for the listeners; never allocates.
+    /// listener. Wait-free but for the listeners. Its first emission in a thread may allocate, and an
+    /// emission that kept a remover waiting for long reclaims what it was in the way of; no other
+    /// allocates or frees.
     #[inline(always)]
     pub fn emit(&mut self, event: &T) -> Delivery {
         let Some(walk) = self.reader.open() else {

@@ -19,9 +19,10 @@ pub(crate) struct Depth {
 }
 
 impl Depth {
-    /// One level deeper for the walk of `record`, unless `limit` levels are there already.
-    pub(crate) fn enter(limit: u32, record: &Record) -> Option<Self> {
-        let around = surroundings(Some(record));
+    /// One level deeper for a walk that `record` announces, or none, unless `limit` levels are there
+    /// already.
+    pub(crate) fn enter(limit: u32, record: Option<&Record>) -> Option<Self> {
+        let around = surroundings(record);
         DEPTH.with(|depth| {
             let outer = depth.get();
             // A record that the thread knows is its own level.

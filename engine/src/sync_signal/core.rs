@@ -238,7 +238,7 @@ impl<T: ?Sized + 'static> Core<T> {
         if array.len() == 0 {
             return Delivery::default();
         }
-        let Some(_depth) = Depth::enter(self.limit, counting.record()) else {
+        let Some(_depth) = Depth::enter(self.limit, counting.announced()) else {
             return self.refuse_emit();
         };
         let rest = Rest::new(self, array, counting, event);
@@ -276,7 +276,7 @@ impl<T: ?Sized + 'static> Core<T> {
         if array.len() == 0 {
             return Ok(Delivery::default());
         }
-        let Some(_depth) = Depth::enter(self.limit, counting.record()) else {
+        let Some(_depth) = Depth::enter(self.limit, counting.announced()) else {
             return Err(EmitError::ReentrancyLimit { delivered: 0 });
         };
         let rest = Rest::new(self, array, counting, event);

@@ -128,6 +128,10 @@ impl<'a, T: ?Sized + 'static> Rest<'a, T> {
                 self.counting.delivered(delivered);
                 Ok(Delivery::all(delivered))
             }
+            // Whoever is in the array was spent before this walk: there is no listener.
+            Some(Trouble::Stop(_)) if self.called == self.skipped && self.array.live_len() == 0 => {
+                Ok(Delivery::default())
+            }
             Some(trouble) => Err(self.stop(trouble)),
         }
     }

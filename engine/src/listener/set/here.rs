@@ -77,8 +77,8 @@ pub(super) fn move_in(record: &Arc<Record>) -> Option<Home> {
         let records = &mut records.borrow_mut().0;
         let here = here()?;
         if !records.iter().any(|one| Arc::ptr_eq(one, record)) {
-            if records.len() == KNOWN {
-                // Those of readers that are gone, or have moved on.
+            if records.len() == records.capacity() || records.len() == KNOWN {
+                // Before the list grows: without those of readers that are gone, or have moved on.
                 records.retain(|one| Arc::strong_count(one) > 1 && one.home() == here.0);
             }
             if records.len() == KNOWN {

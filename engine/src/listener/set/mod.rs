@@ -157,6 +157,9 @@ impl<S: Spec> ListenerSet<S> {
     fn sweep(&self, book: &mut Book<S>) {
         if self.current(book).has_spent() {
             let (next, removed) = self.current(book).without(|_, meta| !meta.is_live());
+            for head in &removed {
+                Self::forget_key(book, *head);
+            }
             self.swap(book, next, removed);
         }
     }
@@ -226,12 +229,9 @@ impl<S: Spec> ListenerSet<S> {
             let position = array
                 .position(handle.token)
                 .filter(|&index| array.meta(index).id == handle.id);
-            position.is_some_and(|index| self.remove_at(&mut book, index))
+            position.map(|index| self.remove_at(&mut book, index))
         };
-        if removed {
-            self.collect_removed();
-        }
-        removed
+        self.after_removal(removed)
     }
 
     /// Removes the listener that holds `key`; whether there was one.
@@ -240,31 +240,35 @@ impl<S: Spec> ListenerSet<S> {
             let mut book = lock(&self.book);
             let found = Self::find_key(&book, key).map(NonNull::from);
             let index = found.and_then(|head| self.current(&book).position(Token::of(head)));
-            index.is_some_and(|index| self.remove_at(&mut book, index))
+            index.map(|index| self.remove_at(&mut book, index))
         };
-        if removed {
+        self.after_removal(removed)
+    }
+
+    /// Collects if a listener was found, be it a spent one that counts as gone already.
+    fn after_removal(&self, was_active: Option<bool>) -> bool {
+        if was_active.is_some() {
             self.collect_removed();
         }
-        removed
+        was_active.unwrap_or(false)
     }
 
     fn remove_at(&self, book: &mut Book<S>, index: usize) -> bool {
-        let meta = self.current(book).meta(index);
-        let was_active = meta.state.transition_to_removed();
-        if let Some(key) = meta.key.clone() {
-            Self::forget_key(book, &key, self.current(book).meta(index).id);
-        }
+        let was_active = self.current(book).meta(index).state.transition_to_removed();
         let (next, removed) = self.current(book).without_one(index);
+        Self::forget_key(book, removed);
         self.swap(book, next, vec![removed]);
         self.sweep(book);
         was_active
     }
 
-    /// Frees `key`, unless somebody else holds it by now.
-    fn forget_key(book: &mut Book<S>, key: &str, id: ListenerId) {
-        // SAFETY: as in `find_key`.
-        let is_ours = |head: &NonNull<Head<S>>| unsafe { head.as_ref() }.meta.id == id;
-        if book.keys.get(key).is_some_and(is_ours) {
+    /// Frees the key of a listener that leaves, unless somebody else holds it by now.
+    fn forget_key(book: &mut Book<S>, head: NonNull<Head<S>>) {
+        // SAFETY: the caller is about to retire the listener, which is dropped after that.
+        let key = &unsafe { head.as_ref() }.meta.key;
+        if let Some(key) = key
+            && book.keys.get(key) == Some(&head)
+        {
             book.keys.remove(key);
         }
     }
@@ -535,8 +539,10 @@ impl<'a> Counting<'a> {
         }
     }
 
-    pub(crate) fn record(&self) -> &Record {
-        self.record
+    /// The record that says that the thread is inside this walk. A walk within a walk of the same
+    /// record has none: it says so itself.
+    pub(crate) fn announced(&self) -> Option<&'a Record> {
+        self.number.map(|_| self.record)
     }
 
     /// Listeners that ran and succeeded: said once, when all have been called.

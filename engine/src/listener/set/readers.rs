@@ -170,6 +170,12 @@ impl Record {
         self.own.active.load(Ordering::Acquire) == walk
     }
 
+    /// Whether the walk in progress has been marked. For the holder of the set's lock.
+    pub(crate) fn is_marked(&self) -> bool {
+        // Relaxed (W3): marks are made under the lock.
+        self.marked.load(Ordering::Relaxed)
+    }
+
     pub(crate) fn mark(&self) {
         // Relaxed (W3): the caller's heavy fence orders it.
         self.marked.store(true, Ordering::Relaxed);
@@ -180,6 +186,9 @@ impl Record {
         // Loaded first, so that the common case leaves the line alone.
         if self.marked.load(Ordering::Relaxed) {
             self.marked.store(false, Ordering::Relaxed);
+            // Release, with the `active` of the reader's next walk (W2): whoever meets that one marks
+            // it after this, so that no mark is wiped out by the unmarking of an earlier one.
+            fence(Ordering::Release);
         }
     }
 
@@ -320,20 +329,29 @@ impl Readers {
         lock(&self.list).entries.iter().any(|entry| entry.owned)
     }
 
-    /// The walks in progress: of owned readers, or of all.
-    pub(crate) fn walking(&self, owned_only: bool) -> Vec<(Arc<Record>, u64)> {
+    /// Owned readers' walks in progress.
+    pub(crate) fn walking_owned(&self) -> Vec<(Arc<Record>, u64)> {
         let list = lock(&self.list);
-        let mut walking = Vec::new();
-        for entry in list
-            .entries
-            .iter()
-            .filter(|entry| entry.owned || !owned_only)
-        {
-            if let Some(walk) = entry.record.walking() {
-                walking.push((Arc::clone(&entry.record), walk));
-            }
-        }
-        walking
+        let owned = list.entries.iter().filter(|entry| entry.owned);
+        owned
+            .filter_map(|entry| Some((Arc::clone(&entry.record), entry.record.walking()?)))
+            .collect()
+    }
+
+    /// Marks the shared walks in progress.
+    pub(crate) fn mark_shared(&self) {
+        let list = lock(&self.list);
+        let shared = list.entries.iter().filter(|entry| !entry.owned);
+        shared
+            .filter(|entry| entry.record.walking().is_some())
+            .for_each(|entry| entry.record.mark());
+    }
+
+    /// Whether a shared walk in progress has been marked.
+    pub(crate) fn any_shared_marked(&self) -> bool {
+        let list = lock(&self.list);
+        let mut shared = list.entries.iter().filter(|entry| !entry.owned);
+        shared.any(|entry| entry.record.is_marked() && entry.record.walking().is_some())
     }
 
     pub(crate) fn unmark_all(&self) {

@@ -8,7 +8,7 @@
 //!
 //! An array is retired by the swap that replaces it. It is dropped when no walk can still follow
 //! it: every owned reader that was walking at the first look after the swap has moved on (W1, W2),
-//! and the set's own epoch collector has run the function deferred at the swap, which only raises
+//! and the set's own epoch collector has run the function deferred at that look, which only raises
 //! a flag (E1, E2). Deferred functions never run user code, so whoever's pin happens to execute
 //! them is not made to run a stranger's destructor. Grace periods are in order: a walk on an older
 //! array began before the swap as well, so listeners may be dropped with the array that they were
@@ -16,7 +16,8 @@
 //!
 //! Retired arrays are dropped by removers and, now and then, by subscribers (or, in a set with an
 //! owner, by that thread alone). A removal that meets a walk looks again for a moment; if the walk
-//! goes on, it is marked (W3), and its thread reclaims when it leaves.
+//! goes on, it is marked (W3), and its thread reclaims when it leaves. Later removals find it marked
+//! and leave theirs to it as well.
 //!
 //! Epoch-based reclamation is Fraser's; the implementation is crossbeam's.
 #![expect(unsafe_code, reason = "retired arrays are owned through raw pointers")]
@@ -30,6 +31,7 @@ use crate::walk::Depth;
 use core::ptr::NonNull;
 use corecast_ring::WaitStrategy;
 use corecast_ring::sync::{AtomicBool, Ordering, lock, spin_loop, thread};
+use crossbeam_epoch::Collector;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -52,7 +54,8 @@ pub(crate) enum Patience {
 
 impl Patience {
     const SPINS: u32 = 64;
-    const YIELDS: u32 = 32;
+    /// Few: on a machine with more to do than it has CPUs each may take a time slice.
+    const YIELDS: u32 = 4;
 
     fn rounds(self) -> u32 {
         if self == Self::Moment {
@@ -68,10 +71,27 @@ pub(super) struct Retired<S: Spec> {
     serial: u64,
     array: Box<Array<S>>,
     removed: Vec<NonNull<Head<S>>>,
+    /// Who may still follow the array; `None` before the first look.
+    watch: Option<Watch>,
+}
+
+/// Who may still follow an array, as of the first look after its swap.
+#[derive(Clone)]
+struct Watch {
+    /// Owned readers' walks that were in progress and still are.
+    blockers: Vec<(Arc<Record>, u64)>,
     /// Raised once the epoch has passed; `None` for sets without a shared path.
     passed: Option<Arc<AtomicBool>>,
-    /// Owned readers' walks that were in progress at the first look; `None` before that.
-    blockers: Option<Vec<(Arc<Record>, u64)>>,
+}
+
+impl Watch {
+    /// Whether shared walks of that time may still be in progress.
+    fn waits_for_epoch(&self) -> bool {
+        // Acquire (E2): the walks before the epoch's advance happen before the drop.
+        self.passed
+            .as_ref()
+            .is_some_and(|passed| !passed.load(Ordering::Acquire))
+    }
 }
 
 // SAFETY: as Array: the pointers are to listeners that this object owns together with the array.
@@ -83,13 +103,17 @@ impl<S: Spec> Retired<S> {
     }
 
     fn may_be_dropped(&self) -> bool {
-        let clear = self.blockers.as_ref().is_some_and(Vec::is_empty);
-        // Acquire (E2): the walks before the epoch's advance happen before the drop.
-        clear
-            && self
-                .passed
-                .as_ref()
-                .is_none_or(|passed| passed.load(Ordering::Acquire))
+        let is_free = |watch: &Watch| watch.blockers.is_empty() && !watch.waits_for_epoch();
+        self.watch.as_ref().is_some_and(is_free)
+    }
+
+    fn waits_for_epoch(&self) -> bool {
+        self.watch.as_ref().is_some_and(Watch::waits_for_epoch)
+    }
+
+    fn is_left_to_a_marked_walk(&self) -> bool {
+        let mut blockers = self.watch.iter().flat_map(|watch| &watch.blockers);
+        blockers.any(|(record, _)| record.is_marked())
     }
 
     fn drop_listeners(&mut self, report: &dyn Fn(OwnedListener<S>)) {
@@ -142,28 +166,13 @@ impl<S: Spec> ListenerSet<S> {
         array: Box<Array<S>>,
         removed: Vec<NonNull<Head<S>>>,
     ) {
-        let passed = self.collector.as_ref().map(|collector| {
-            let passed = Arc::new(AtomicBool::new(false));
-            let flag = Arc::clone(&passed);
-            let guard = Visit::of(&self.readers, self.place, collector).pin();
-            // SAFETY: the function raises a flag that it owns a share of; it may run on any thread
-            // and at any later time.
-            unsafe {
-                guard.defer_unchecked(move || {
-                    // Release (E2).
-                    flag.store(true, Ordering::Release);
-                });
-            }
-            passed
-        });
         let serial = retirement.next_serial;
         retirement.next_serial += 1;
         retirement.retired.push(Retired {
             serial,
             array,
             removed,
-            passed,
-            blockers: None,
+            watch: None,
         });
     }
 
@@ -188,6 +197,8 @@ impl<S: Spec> ListenerSet<S> {
     /// the owner is gone: the remover may hold locks that destructors want.
     pub(super) fn collect_removed(&self) {
         match &self.reclaimer {
+            // Inside a walk, this thread's own is in the way for certain.
+            Reclaimer::Anyone if Depth::is_inside() => self.reclaim(Patience::Mark),
             Reclaimer::Anyone => self.reclaim(Patience::Moment),
             Reclaimer::Owner(wake) => wake(),
         }
@@ -224,19 +235,17 @@ impl<S: Spec> ListenerSet<S> {
     /// One attempt; whether nothing more can be done. `mark` marks the walks in the way.
     fn reclaim_once(&self, mark: bool) -> bool {
         let mut ready: Vec<Retired<S>>;
-        let left;
+        let (left, is_settled);
         {
             let mut book = lock(&self.book);
             let retirement = &mut book.retirement;
             if retirement.retired.is_empty() || self.look(retirement).is_err() {
                 return true;
             }
-            if mark && !retirement.retired.iter().all(Retired::may_be_dropped) {
+            is_settled = self.is_settled(retirement);
+            if mark && !is_settled {
                 // W3: mark, fence, look again.
-                self.readers
-                    .walking(false)
-                    .iter()
-                    .for_each(|(record, _)| record.mark());
+                self.mark(retirement);
                 if self.fence().is_err() || self.look(retirement).is_err() {
                     return true;
                 }
@@ -252,7 +261,7 @@ impl<S: Spec> ListenerSet<S> {
             }
         }
         if ready.is_empty() {
-            return left == 0;
+            return left == 0 || is_settled;
         }
         {
             // A destructor that asks to wait for this set is told that it would wait for itself.
@@ -261,13 +270,30 @@ impl<S: Spec> ListenerSet<S> {
                 retired.drop_listeners(&|listener| self.drop_listener(listener));
             }
         }
-        let mut book = lock(&self.book);
-        let dropped = |serial: &u64| !ready.iter().any(|retired| retired.serial == *serial);
-        book.retirement.dropping.retain(dropped);
-        drop(book);
+        // The arrays go before anybody is told that they are gone. (In order of their serials.)
+        let serials: Vec<_> = ready.iter().map(|retired| retired.serial).collect();
         drop(ready);
+        let dropped = |serial: &u64| serials.binary_search(serial).is_ok();
+        lock(&self.book)
+            .retirement
+            .dropping
+            .retain(|serial| !dropped(serial));
         self.done.wake_all();
-        left == 0
+        left == 0 || is_settled
+    }
+
+    /// Whether everything retired can be dropped, or is left to a walk that has been marked. Nobody
+    /// waits a moment for such a walk again: somebody did before it was marked. (Under the lock a
+    /// mark that is still there will be found: it was fenced before the lock was given back, and
+    /// whoever takes it off comes for the lock next.)
+    fn is_settled(&self, retirement: &Retirement<S>) -> bool {
+        let mut shared_is_marked = None;
+        retirement.retired.iter().all(|retired| {
+            retired.may_be_dropped()
+                || retired.is_left_to_a_marked_walk()
+                || (retired.waits_for_epoch()
+                    && *shared_is_marked.get_or_insert_with(|| self.readers.any_shared_marked()))
+        })
     }
 
     /// The heavy side of W1 and W3.
@@ -279,48 +305,78 @@ impl<S: Spec> ListenerSet<S> {
         })
     }
 
+    /// Marks the walks in the way: owned ones that were in progress at the first look, and shared
+    /// ones while the epoch has to pass.
+    fn mark(&self, retirement: &Retirement<S>) {
+        let watches = retirement
+            .retired
+            .iter()
+            .filter_map(|one| one.watch.as_ref());
+        watches
+            .flat_map(|watch| &watch.blockers)
+            .for_each(|(record, _)| record.mark());
+        if retirement.retired.iter().any(Retired::waits_for_epoch) {
+            self.readers.mark_shared();
+        }
+    }
+
     /// Looks once at every reader, on behalf of everything retired so far.
     fn look(&self, retirement: &mut Retirement<S>) -> Result<(), WaitError> {
         if self.broken.load(Ordering::Relaxed) {
             return Err(WaitError::Unsupported);
         }
-        if retirement
-            .retired
-            .iter()
-            .any(|retired| retired.blockers.is_none())
-        {
+        let retired = &mut retirement.retired;
+        if retired.iter().any(|retired| retired.watch.is_none()) {
             // W1: the swaps were made before this fence.
             if self.readers.any_owned() {
                 self.fence()?;
             }
-            let walking = self.readers.walking(true);
-            for retired in &mut retirement.retired {
-                retired.blockers.get_or_insert_with(|| walking.clone());
+            let watch = Watch {
+                blockers: self.readers.walking_owned(),
+                passed: self.collector.as_ref().map(|one| self.await_epoch(one)),
+            };
+            for retired in retired.iter_mut() {
+                retired.watch.get_or_insert_with(|| watch.clone());
             }
         }
-        for retired in &mut retirement.retired {
-            if let Some(blockers) = &mut retired.blockers {
-                blockers.retain(|(record, walk)| record.is_still(*walk));
-            }
+        for watch in retired.iter_mut().filter_map(|one| one.watch.as_mut()) {
+            watch
+                .blockers
+                .retain(|(record, walk)| record.is_still(*walk));
         }
         if let Some(collector) = &self.collector {
-            // An epoch passes in two advances, and the bag of deferred functions is opened in a
-            // third step; a thread inside a walk stops that, a thread outside does not.
+            // An epoch passes in two advances, and a bag of deferred functions is opened in a third
+            // step, a few bags in each; a thread inside a walk stops that, a thread outside does
+            // not. So it is over when several steps in a row came to nothing.
             let visit = Visit::of(&self.readers, self.place, collector);
-            for _ in 0..4 {
-                let waiting = |retired: &Retired<S>| {
-                    retired
-                        .passed
-                        .as_ref()
-                        .is_some_and(|passed| !passed.load(Ordering::Relaxed))
-                };
-                if !retirement.retired.iter().any(waiting) {
-                    break;
-                }
+            let waiting = || retired.iter().filter(|one| one.waits_for_epoch()).count();
+            let (mut left, mut fruitless) = (waiting(), 0);
+            while left > 0 && fruitless < 4 {
                 visit.pin().flush();
+                let now = waiting();
+                fruitless = if now < left { 0 } else { fruitless + 1 };
+                left = now;
             }
         }
         Ok(())
+    }
+
+    /// A flag that is raised when every shared walk of this moment has ended (E1). It is the one
+    /// who looks that defers, and flushes, for everything retired by anybody: what a subscriber
+    /// deferred would stay in its own thread's bag until that thread came by again.
+    fn await_epoch(&self, collector: &Collector) -> Arc<AtomicBool> {
+        let passed = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&passed);
+        let guard = Visit::of(&self.readers, self.place, collector).pin();
+        // SAFETY: the function raises a flag that it owns a share of; it may run on any thread and
+        // at any later time.
+        unsafe {
+            guard.defer_unchecked(move || {
+                // Release (E2).
+                flag.store(true, Ordering::Release);
+            });
+        }
+        passed
     }
 
     /// Drops a removed listener. A panic in its destructor is a fault.
@@ -386,6 +442,8 @@ impl<S: Spec> ListenerSet<S> {
 
     /// Drops every array and listener, for a set that nobody uses any more.
     pub(super) fn drop_everything(&self, current: Array<S>) {
+        // A destructor that would wait for this set's end is told that it waits for itself.
+        let _inside = Depth::enter_unlimited();
         let retired = core::mem::take(&mut lock(&self.book).retirement.retired);
         for mut retired in retired {
             retired.drop_listeners(&|listener| self.drop_listener(listener));
