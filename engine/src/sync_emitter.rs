@@ -2,10 +2,8 @@
 
 use crate::context::Context;
 use crate::error::EmitError;
-use crate::listener::set::{Array, OwnedReader};
-use crate::sync_signal::{
-    Core, Delivery, FEW, InTrouble, Sync, call_all, call_many, try_all, try_many,
-};
+use crate::listener::set::OwnedReader;
+use crate::sync_signal::{Core, Delivery, Emit, Sync, TryEmit};
 use core::fmt;
 use core::marker::PhantomData;
 use std::sync::Arc;
@@ -53,23 +51,10 @@ impl<T: ?Sized + 'static> SyncEmitter<T> {
     /// allocates or frees.
     #[inline(always)]
     pub fn emit(&mut self, event: &T) -> Delivery {
-        let Some(walk) = self.reader.open() else {
-            return self.emit_anyhow(event);
-        };
-        if walk.array.len() > FEW {
-            let (array, number) = (walk.array, walk.number);
-            return emit_many(&self.core, walk.reader, array, number, event);
-        }
-        match call_all(walk.array, event) {
-            Ok(()) => {
-                let delivered = walk.array.len();
-                walk.close();
-                Delivery::all(delivered)
-            }
-            Err(trouble) => {
-                let (array, number) = (walk.array, walk.number);
-                emit_rest(&self.core, walk.reader, array, number, event, trouble)
-            }
+        let walk = Emit::new(&self.core, event);
+        match self.reader.walk_hot(walk) {
+            Some(delivery) => delivery,
+            None => self.emit_anyhow(event),
         }
     }
 
@@ -77,9 +62,7 @@ impl<T: ?Sized + 'static> SyncEmitter<T> {
     #[inline(never)]
     fn emit_anyhow(&mut self, event: &T) -> Delivery {
         self.move_in();
-        let core = &self.core;
-        self.reader
-            .walk_counted(|array, counting| core.emit(array, counting, event))
+        self.reader.walk_guarded(Emit::new(&self.core, event))
     }
 
     /// As [`SyncSignal::try_emit`](crate::SyncSignal::try_emit).
@@ -93,31 +76,10 @@ impl<T: ?Sized + 'static> SyncEmitter<T> {
     /// Under [`FaultPolicy::Propagate`](crate::FaultPolicy::Propagate) alone.
     #[inline(always)]
     pub fn try_emit(&mut self, event: &T, context: &Context) -> Result<Delivery, EmitError> {
-        let Some(walk) = self.reader.open() else {
-            return self.try_emit_anyhow(event, context);
-        };
-        if walk.array.len() > FEW {
-            let (array, number) = (walk.array, walk.number);
-            return try_emit_many(&self.core, walk.reader, array, number, event, context);
-        }
-        match try_all(walk.array, event, context) {
-            Ok(()) => {
-                let delivered = walk.array.len();
-                walk.close();
-                Ok(Delivery::all(delivered))
-            }
-            Err(trouble) => {
-                let (array, number) = (walk.array, walk.number);
-                try_emit_rest(
-                    &self.core,
-                    walk.reader,
-                    array,
-                    number,
-                    event,
-                    context,
-                    trouble,
-                )
-            }
+        let walk = TryEmit::new(&self.core, event, context);
+        match self.reader.walk_hot(walk) {
+            Some(result) => result,
+            None => self.try_emit_anyhow(event, context),
         }
     }
 
@@ -130,78 +92,9 @@ impl<T: ?Sized + 'static> SyncEmitter<T> {
     #[inline(never)]
     fn try_emit_anyhow(&mut self, event: &T, context: &Context) -> Result<Delivery, EmitError> {
         self.move_in();
-        let core = &self.core;
-        self.reader
-            .walk_counted(|array, counting| core.try_emit(array, counting, event, context))
+        let walk = TryEmit::new(&self.core, event, context);
+        self.reader.walk_guarded(walk)
     }
-}
-
-#[inline(never)]
-fn emit_many<T: ?Sized + 'static>(
-    core: &Arc<Core<T>>,
-    reader: &OwnedReader<Sync<T>>,
-    array: &Array<Sync<T>>,
-    number: u64,
-    event: &T,
-) -> Delivery {
-    match call_many(array, event) {
-        Ok(()) => {
-            let delivered = array.len();
-            reader.close(number);
-            Delivery::all(delivered)
-        }
-        Err(trouble) => emit_rest(core, reader, array, number, event, trouble),
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn emit_rest<T: ?Sized + 'static>(
-    core: &Arc<Core<T>>,
-    reader: &OwnedReader<Sync<T>>,
-    array: &Array<Sync<T>>,
-    number: u64,
-    event: &T,
-    trouble: InTrouble<'_, T>,
-) -> Delivery {
-    reader.guarded(array, number, |array, counting| {
-        core.emit_rest(array, counting, event, trouble)
-    })
-}
-
-#[inline(never)]
-fn try_emit_many<T: ?Sized + 'static>(
-    core: &Arc<Core<T>>,
-    reader: &OwnedReader<Sync<T>>,
-    array: &Array<Sync<T>>,
-    number: u64,
-    event: &T,
-    context: &Context,
-) -> Result<Delivery, EmitError> {
-    match try_many(array, event, context) {
-        Ok(()) => {
-            let delivered = array.len();
-            reader.close(number);
-            Ok(Delivery::all(delivered))
-        }
-        Err(trouble) => try_emit_rest(core, reader, array, number, event, context, trouble),
-    }
-}
-
-#[cold]
-#[inline(never)]
-fn try_emit_rest<T: ?Sized + 'static>(
-    core: &Arc<Core<T>>,
-    reader: &OwnedReader<Sync<T>>,
-    array: &Array<Sync<T>>,
-    number: u64,
-    event: &T,
-    context: &Context,
-    trouble: InTrouble<'_, T>,
-) -> Result<Delivery, EmitError> {
-    reader.guarded(array, number, |array, counting| {
-        core.try_emit_rest(array, counting, event, context, trouble)
-    })
 }
 
 impl<T: ?Sized + 'static> fmt::Debug for SyncEmitter<T> {

@@ -3,14 +3,16 @@
 mod builder;
 mod core;
 mod rest;
+mod walks;
 
 pub use self::builder::SyncSignalBuilder;
-pub(crate) use self::core::{Core, FEW, InTrouble, Sync, call_all, call_many, try_all, try_many};
+pub(crate) use self::core::{Core, Sync};
+pub(crate) use self::walks::{Emit, TryEmit};
 
 use crate::context::Context;
 use crate::error::{BoxError, EmitError, SubscribeError, WaitError};
 use crate::fault::FaultQueue;
-use crate::listener::set::{Array, ListenerSet, OwnedListener, SharedTicket};
+use crate::listener::set::{ListenerSet, OwnedListener};
 use crate::listener::{Listener, Meta, Options};
 use crate::metrics::SignalMetrics;
 use crate::subscription::{Removal, Subscription};
@@ -230,56 +232,17 @@ impl<T: ?Sized + 'static> SyncSignal<T> {
     /// a thread's first emission on a signal registers it and allocates.
     #[inline(always)]
     pub fn emit(&self, event: &T) -> Delivery {
-        let hot = self.core.plain();
-        let Some(walk) = hot.and_then(|fence| self.core.set.open_shared(fence)) else {
-            return self.emit_anyhow(event);
-        };
-        let (array, ticket) = (walk.array, walk.ticket);
-        if array.len() > FEW {
-            return self.emit_many(array, ticket, event);
-        }
-        match call_all(array, event) {
-            Ok(()) => {
-                self.core.set.close_shared(ticket);
-                Delivery::all(array.len())
-            }
-            Err(trouble) => self.emit_rest(array, ticket, event, trouble),
-        }
-    }
-
-    #[inline(never)]
-    fn emit_many(&self, array: &Array<Sync<T>>, ticket: SharedTicket<'_>, event: &T) -> Delivery {
-        match call_many(array, event) {
-            Ok(()) => {
-                self.core.set.close_shared(ticket);
-                Delivery::all(array.len())
-            }
-            Err(trouble) => self.emit_rest(array, ticket, event, trouble),
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn emit_rest(
-        &self,
-        array: &Array<Sync<T>>,
-        ticket: SharedTicket<'_>,
-        event: &T,
-        trouble: InTrouble<'_, T>,
-    ) -> Delivery {
-        let core = &self.core;
-        core.set.guard_shared(array, ticket, |array, counting| {
-            core.emit_rest(array, counting, event, trouble)
-        })
+        let (core, walk) = (&self.core, Emit::new(&self.core, event));
+        let hot = core.plain();
+        hot.and_then(|fence| core.set.walk_shared_hot(fence, walk))
+            .unwrap_or_else(|| self.emit_anyhow(event))
     }
 
     /// As [`SyncSignal::emit`]: the first time on a thread, within another walk, or on a signal that
     /// has no hot path.
     #[inline(never)]
     fn emit_anyhow(&self, event: &T) -> Delivery {
-        let core = &self.core;
-        core.set
-            .walk_shared(|array, counting| core.emit(array, counting, event))
+        self.core.set.walk_shared(Emit::new(&self.core, event))
     }
 
     /// As [`SyncSignal::emit`], but stops at the first error or panic, and when `context` is
@@ -295,61 +258,16 @@ impl<T: ?Sized + 'static> SyncSignal<T> {
     /// Under [`FaultPolicy::Propagate`] alone: with the listener's panic, at once.
     #[inline(always)]
     pub fn try_emit(&self, event: &T, context: &Context) -> Result<Delivery, EmitError> {
-        let hot = self.core.plain();
-        let Some(walk) = hot.and_then(|fence| self.core.set.open_shared(fence)) else {
-            return self.try_emit_anyhow(event, context);
-        };
-        let (array, ticket) = (walk.array, walk.ticket);
-        if array.len() > FEW {
-            return self.try_emit_many(array, ticket, event, context);
-        }
-        match try_all(array, event, context) {
-            Ok(()) => {
-                self.core.set.close_shared(ticket);
-                Ok(Delivery::all(array.len()))
-            }
-            Err(trouble) => self.try_emit_rest(array, ticket, event, context, trouble),
-        }
-    }
-
-    #[inline(never)]
-    fn try_emit_many(
-        &self,
-        array: &Array<Sync<T>>,
-        ticket: SharedTicket<'_>,
-        event: &T,
-        context: &Context,
-    ) -> Result<Delivery, EmitError> {
-        match try_many(array, event, context) {
-            Ok(()) => {
-                self.core.set.close_shared(ticket);
-                Ok(Delivery::all(array.len()))
-            }
-            Err(trouble) => self.try_emit_rest(array, ticket, event, context, trouble),
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn try_emit_rest(
-        &self,
-        array: &Array<Sync<T>>,
-        ticket: SharedTicket<'_>,
-        event: &T,
-        context: &Context,
-        trouble: InTrouble<'_, T>,
-    ) -> Result<Delivery, EmitError> {
-        let core = &self.core;
-        core.set.guard_shared(array, ticket, |array, counting| {
-            core.try_emit_rest(array, counting, event, context, trouble)
-        })
+        let (core, walk) = (&self.core, TryEmit::new(&self.core, event, context));
+        let hot = core.plain();
+        hot.and_then(|fence| core.set.walk_shared_hot(fence, walk))
+            .unwrap_or_else(|| self.try_emit_anyhow(event, context))
     }
 
     #[inline(never)]
     fn try_emit_anyhow(&self, event: &T, context: &Context) -> Result<Delivery, EmitError> {
-        let core = &self.core;
-        core.set
-            .walk_shared(|array, counting| core.try_emit(array, counting, event, context))
+        let walk = TryEmit::new(&self.core, event, context);
+        self.core.set.walk_shared(walk)
     }
 
     /// The fast path: a handle for one thread at a time, which emits without a read-modify-write.

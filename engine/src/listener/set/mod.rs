@@ -431,25 +431,11 @@ impl<S: Spec> OwnedReader<S> {
         }
     }
 
-    /// Walk `number`, which is open, under a guard.
-    pub(crate) fn guarded<R>(
-        &self,
-        array: &Array<S>,
-        number: u64,
-        body: impl FnOnce(&Array<S>, &Counting<'_>) -> R,
-    ) -> R {
-        let walk = self.guard(array, number);
-        body(array, &Counting::new(walk.record, Some(number)))
-    }
-
-    /// Calls `body` during a walk over the array of this moment.
-    pub(crate) fn walk_counted<R>(
-        &mut self,
-        body: impl FnOnce(&Array<S>, &Counting<'_>) -> R,
-    ) -> R {
-        let walk = self.walk();
-        let counting = Counting::new(walk.record, Some(walk.number));
-        body(&walk, &counting)
+    /// Takes `walk` over the array of this moment, with a guard.
+    pub(crate) fn walk_guarded<W: Walk<S>>(&mut self, walk: W) -> W::Output {
+        let guard = self.walk();
+        let counting = Counting::new(guard.record, Some(guard.number));
+        walk.rest(&guard, &counting, None)
     }
 
     /// Makes this thread the reader's home, so that [`OwnedReader::open`] works here.
@@ -457,52 +443,66 @@ impl<S: Spec> OwnedReader<S> {
         self.home = here::move_in(&self.record).unwrap_or(Home::NOWHERE);
     }
 
-    /// Begins a walk over the array of this moment that will deliver to all its listeners, without a
-    /// guard: what that would keep at hand for
+    /// Takes `walk` over the array of this moment, without a guard: what that would keep at hand for
     /// an unwinding costs a nanosecond. `None` where the reader is not at home.
     ///
-    /// The walk must be [closed](OwnedReader::close) or [guarded](OwnedReader::guarded); if neither
-    /// happens it is never over, and what it may see is never freed.
+    /// Nothing unwinds between the beginning and the end: the common part of a walk catches what
+    /// panics, and the rest of one has a guard. Should it happen all the same, the walk would never be
+    /// over, and what it may see never be freed.
     #[inline(always)]
-    pub(crate) fn open(&mut self) -> Option<OpenWalk<'_, S>> {
+    pub(crate) fn walk_hot<W: Walk<S>>(&mut self, walk: W) -> Option<W::Output> {
         if !self.home.is_here() {
             return None;
         }
         // It is at home, so it has had a free fence.
-        let fence = self.set.fences.known_free();
-        let number = self.record.enter(fence);
-        // SAFETY: the record says that this reader is walking until the walk is closed, for which it
-        // is given up; the exclusive borrow allows one at a time.
+        let number = self.record.enter(self.set.fences.known_free());
+        // SAFETY: the record says that this reader is walking until `close` below, or until the guard
+        // of the rest is dropped; the exclusive borrow allows one walk at a time.
         let array = unsafe { self.set.load() };
         self.record.count_walk(number, array.len());
-        Some(OpenWalk {
-            array,
-            reader: self,
-            number,
-        })
+        if array.len() > FEW {
+            return Some(self.walk_many(array, number, walk));
+        }
+        match walk.few(array) {
+            Ok(()) => {
+                let listeners = array.len();
+                self.close(number);
+                Some(W::all(listeners))
+            }
+            Err(trouble) => Some(self.walk_rest(array, number, walk, trouble)),
+        }
     }
-}
 
-/// An [`OwnedWalk`] without a guard.
-#[must_use = "a walk that is not closed is never over"]
-pub(crate) struct OpenWalk<'a, S: Spec> {
-    pub(crate) reader: &'a OwnedReader<S>,
-    pub(crate) array: &'a Array<S>,
-    pub(crate) number: u64,
-}
-
-impl<S: Spec> OpenWalk<'_, S> {
-    /// Ends the walk, in which every listener ran and succeeded.
-    #[inline(always)]
-    pub(crate) fn close(self) {
-        self.reader.close(self.number);
+    #[inline(never)]
+    fn walk_many<W: Walk<S>>(&self, array: &Array<S>, number: u64, walk: W) -> W::Output {
+        match walk.many(array) {
+            Ok(()) => {
+                let listeners = array.len();
+                self.close(number);
+                W::all(listeners)
+            }
+            Err(trouble) => self.walk_rest(array, number, walk, trouble),
+        }
     }
-}
 
-impl<S: Spec> OwnedReader<S> {
-    /// Ends open walk `number`, in which every listener ran and succeeded.
+    #[cold]
+    #[inline(never)]
+    fn walk_rest<'w, W: Walk<S>>(
+        &self,
+        array: &'w Array<S>,
+        number: u64,
+        walk: W,
+        trouble: InTrouble<'w, S, W>,
+    ) -> W::Output {
+        let guard = self.guard(array, number);
+        let counting = Counting::new(guard.record, Some(number));
+        walk.rest(array, &counting, Some(trouble))
+    }
+
+    /// Ends walk `number`, in which every listener ran and succeeded. Its array may be gone when this
+    /// returns.
     #[inline(always)]
-    pub(crate) fn close(&self, number: u64) {
+    fn close(&self, number: u64) {
         if self.record.leave(number, self.set.fences.known_free()) {
             self.collect_marked();
         }
@@ -520,6 +520,40 @@ impl<S: Spec> Drop for OwnedReader<S> {
     fn drop(&mut self) {
         self.set.readers.deregister(&self.record);
     }
+}
+
+/// Listeners up to which a walk is a plain loop in the code of whoever emits.
+const FEW: usize = 16;
+
+/// Where a walk got into trouble: the entry that was called last, if one was, and what came up.
+pub(crate) type InTrouble<'w, S, W> = (Option<&'w Entry<S>>, <W as Walk<S>>::Trouble);
+
+/// What is done with the listeners of an array. The set begins and ends the walk around it, so that
+/// nothing of the array is used outside.
+pub(crate) trait Walk<S: Spec>: Copy {
+    /// What the whole walk came to.
+    type Output;
+    /// What sends a walk from its common part to its rest.
+    type Trouble;
+
+    /// The common part over few listeners, to be part of the caller's code: whether all of them ran
+    /// and succeeded. Does not unwind.
+    fn few<'w>(self, array: &'w Array<S>) -> Result<(), InTrouble<'w, S, Self>>;
+
+    /// The same over many.
+    fn many<'w>(self, array: &'w Array<S>) -> Result<(), InTrouble<'w, S, Self>>;
+
+    /// What it comes to when all of so many ran and succeeded.
+    fn all(listeners: usize) -> Self::Output;
+
+    /// The rest, behind the entry that got the common part into trouble; or all of it, where there
+    /// was no common part. Says to `counting` what was delivered. May unwind.
+    fn rest<'w>(
+        self,
+        array: &'w Array<S>,
+        counting: &Counting<'_>,
+        trouble: Option<InTrouble<'w, S, Self>>,
+    ) -> Self::Output;
 }
 
 /// The counts of one walk that is walked under a guard. Dropped before the walk ends.
@@ -609,12 +643,12 @@ impl<S: Spec> ListenerSet<S> {
         self.collect(Patience::Mark);
     }
 
-    /// Calls `body` during a walk over the array of this moment, from any thread.
+    /// Takes `walk` over the array of this moment, from any thread.
     ///
     /// # Panics
     ///
     /// On a set that has no shared path, which is a mistake of this crate.
-    pub(crate) fn walk_shared<R>(&self, body: impl FnOnce(&Array<S>, &Counting<'_>) -> R) -> R {
+    pub(crate) fn walk_shared<W: Walk<S>>(&self, walk: W) -> W::Output {
         let Some(collector) = &self.collector else {
             unreachable!("a set with one walker has no shared path");
         };
@@ -629,70 +663,85 @@ impl<S: Spec> ListenerSet<S> {
         });
         let _pin = visit.pin();
         let counting = Counting::new(record, number);
-        // SAFETY: the pin is held until `body` has returned, or unwound.
-        body(unsafe { self.load() }, &counting)
+        // SAFETY: the pin is held until the walk is over.
+        walk.rest(unsafe { self.load() }, &counting, None)
     }
 
     /// As [`ListenerSet::walk_shared`], where that is quick, and without a guard, as
-    /// [`OwnedReader::open`]: `None` on a thread that does not know its record of this set or is
+    /// [`OwnedReader::walk_hot`]: `None` on a thread that does not know its record of this set or is
     /// walking it now.
     #[inline(always)]
-    pub(crate) fn open_shared(&self, fence: FreeFence) -> Option<OpenSharedWalk<'_, S>> {
+    pub(crate) fn walk_shared_hot<W: Walk<S>>(
+        &self,
+        fence: FreeFence,
+        walk: W,
+    ) -> Option<W::Output> {
         let visitor = Visitor::recent(&self.readers, self.place)?;
         let number = visitor.record().enter_shared(fence)?;
         let pin = ManuallyDrop::new(visitor.pin());
-        // SAFETY: the pin is held until the walk is closed, for which it is given up, or for good.
+        // SAFETY: the pin is held until `close_shared` below, or until the guard of the rest is
+        // dropped.
         let array = unsafe { self.load() };
         visitor.record().count_walk(number, array.len());
-        Some(OpenSharedWalk {
-            array,
-            ticket: SharedTicket {
-                visitor,
-                pin,
-                number,
-            },
-        })
-    }
-}
-
-/// A walk on the shared path, under an epoch pin, without a guard.
-#[must_use = "a walk that is not closed is never over"]
-pub(crate) struct OpenSharedWalk<'a, S: Spec> {
-    pub(crate) array: &'a Array<S>,
-    pub(crate) ticket: SharedTicket<'a>,
-}
-
-/// What ends an open walk on the shared path.
-#[must_use = "a walk that is not closed is never over"]
-pub(crate) struct SharedTicket<'a> {
-    visitor: &'a Visitor,
-    pin: ManuallyDrop<Guard>,
-    number: u64,
-}
-
-impl<S: Spec> ListenerSet<S> {
-    /// Ends an open walk of this set, in which every listener ran and succeeded.
-    #[inline(always)]
-    pub(crate) fn close_shared(&self, ticket: SharedTicket<'_>) {
-        let record = ticket.visitor.record();
-        drop(ManuallyDrop::into_inner(ticket.pin));
-        self.leave(record, ticket.number, self.fences.known_free());
+        if array.len() > FEW {
+            return Some(self.walk_shared_many(array, visitor, pin, number, walk));
+        }
+        match walk.few(array) {
+            Ok(()) => {
+                let listeners = array.len();
+                self.close_shared(visitor, pin, number);
+                Some(W::all(listeners))
+            }
+            Err(trouble) => Some(self.walk_shared_rest(array, visitor, pin, number, walk, trouble)),
+        }
     }
 
-    /// Goes on with an open walk of this set under guards.
-    pub(crate) fn guard_shared<R>(
+    #[inline(never)]
+    fn walk_shared_many<W: Walk<S>>(
         &self,
         array: &Array<S>,
-        ticket: SharedTicket<'_>,
-        body: impl FnOnce(&Array<S>, &Counting<'_>) -> R,
-    ) -> R {
-        let record = ticket.visitor.record();
+        visitor: &Visitor,
+        pin: ManuallyDrop<Guard>,
+        number: u64,
+        walk: W,
+    ) -> W::Output {
+        match walk.many(array) {
+            Ok(()) => {
+                let listeners = array.len();
+                self.close_shared(visitor, pin, number);
+                W::all(listeners)
+            }
+            Err(trouble) => self.walk_shared_rest(array, visitor, pin, number, walk, trouble),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn walk_shared_rest<'w, W: Walk<S>>(
+        &self,
+        array: &'w Array<S>,
+        visitor: &Visitor,
+        pin: ManuallyDrop<Guard>,
+        number: u64,
+        walk: W,
+        trouble: InTrouble<'w, S, W>,
+    ) -> W::Output {
+        let record = visitor.record();
+        // Dropped after the pin.
         let _end = SharedEnd {
             set: self,
             record,
-            number: ticket.number,
+            number,
         };
-        let _pin = ManuallyDrop::into_inner(ticket.pin);
-        body(array, &Counting::new(record, Some(ticket.number)))
+        let _pin = ManuallyDrop::into_inner(pin);
+        walk.rest(array, &Counting::new(record, Some(number)), Some(trouble))
+    }
+
+    /// Ends walk `number`, in which every listener ran and succeeded. Its array may be gone when this
+    /// returns.
+    #[inline(always)]
+    fn close_shared(&self, visitor: &Visitor, pin: ManuallyDrop<Guard>, number: u64) {
+        drop(ManuallyDrop::into_inner(pin));
+        self.leave(visitor.record(), number, self.fences.known_free());
     }
 }
