@@ -145,9 +145,9 @@ pub(crate) struct Post<T: Send + 'static> {
     pub(crate) set: Arc<ListenerSet<Lane<T>>>,
     /// Counts subscriptions (J1).
     version: CachePadded<AtomicU64>,
-    joins: Mutex<Vec<Join>>,
-    /// There is a listener here. Written under the signal's lock.
-    active: AtomicBool,
+    joins: CachePadded<Mutex<Vec<Join>>>,
+    /// There is a listener here. Written under the signal's lock; read by every shared emission.
+    active: CachePadded<AtomicBool>,
     lanes: Mutex<Lanes<T>>,
     signal: Weak<SignalCore<T>>,
     /// The worker has been told to collect and has not begun.
@@ -189,8 +189,8 @@ impl<T: Send + 'static> Post<T> {
                 worker,
                 set: Arc::new(set),
                 version: CachePadded::new(AtomicU64::new(0)),
-                joins: Mutex::new(Vec::new()),
-                active: AtomicBool::new(false),
+                joins: CachePadded::new(Mutex::new(Vec::new())),
+                active: CachePadded::new(AtomicBool::new(false)),
                 lanes: Mutex::new(Lanes {
                     entries: Vec::new(),
                     folded: LaneEvents::default(),
@@ -387,7 +387,21 @@ impl<T: Send + 'static> Drop for Post<T> {
 #[cfg(target_arch = "x86_64")]
 const _: () = {
     use core::mem::offset_of;
-    // What subscribers write is two lines away from what they take locks on.
-    assert!(offset_of!(Post<u64>, version).abs_diff(offset_of!(Post<u64>, joins)) >= 128);
-    assert!(offset_of!(Post<u64>, version).abs_diff(offset_of!(Post<u64>, lanes)) >= 128);
+    // The words that workers and emitters read, and the locks that subscribers, workers and new
+    // emitters take, are two lines from one another.
+    let words = [
+        offset_of!(Post<u64>, version),
+        offset_of!(Post<u64>, active),
+        offset_of!(Post<u64>, joins),
+        offset_of!(Post<u64>, lanes),
+    ];
+    let mut one = 0;
+    while one < words.len() {
+        let mut other = one + 1;
+        while other < words.len() {
+            assert!(words[one].abs_diff(words[other]) >= 128);
+            other += 1;
+        }
+        one += 1;
+    }
 };
