@@ -1,6 +1,8 @@
 //! The engine: workers on cores, and the signals that use them.
 
 pub(crate) mod builder;
+#[cfg(test)]
+mod dead_worker;
 pub(crate) mod manual;
 mod metrics;
 mod reporter;
