@@ -295,4 +295,9 @@ fn a_shutdown_from_within_a_run_returns_and_abandons_what_waits() {
         (5, 5)
     );
     assert_eq!(engine.shutdown(LONG), *report);
+    assert_eq!(
+        out.flush(LONG),
+        Err(FlushError::Closed),
+        "dropped is not delivered"
+    );
 }

@@ -2,8 +2,8 @@
 
 use crate::support::{LONG, Log, door, engine, eventually, in_time, tomb, worker, workers};
 use corecast::{
-    EmitterError, Engine, Overflow, RejectReason, ShutdownReport, SubscribeError, WaitStrategy,
-    WorkerListener, WorkerState,
+    EmitterError, Engine, FlushError, Overflow, RejectReason, ShutdownReport, SubscribeError,
+    WaitStrategy, WorkerListener, WorkerState,
 };
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -213,6 +213,11 @@ fn a_listener_that_does_not_return_is_reported_as_stuck_and_the_rest_is_joined()
         engine.metrics().workers[1].state == WorkerState::Left
     });
     assert_eq!(signal.metrics().delivered, 21);
+    assert_eq!(
+        out.flush(LONG),
+        Err(FlushError::Closed),
+        "dropped is not delivered"
+    );
     assert_eq!(engine.shutdown(LONG), report, "the first report stands");
 }
 

@@ -165,6 +165,10 @@ fn one_cpu_may_wait_otherwise_than_the_rest() {
 #[test]
 fn an_idle_engine_sleeps_and_stays_asleep() {
     let engine = engine(3);
+    let parks = || -> Vec<_> {
+        let metrics = engine.metrics();
+        metrics.workers.iter().map(|one| one.parks).collect()
+    };
     eventually("all sleep", || engine.metrics().parked_workers() == 3);
     let metrics = engine.metrics();
     assert_eq!(metrics.active_workers(), 0);
@@ -174,23 +178,13 @@ fn an_idle_engine_sleeps_and_stays_asleep() {
             .iter()
             .all(|one| one.state == WorkerState::Parked)
     );
-    // A signal and an emitter that are made wake those whom they concern; then they sleep again.
+    // An emitter that is made wakes those to whom it has lanes; then they sleep again.
     let signal = engine.signal::<u64>("s").build().unwrap();
+    eventually("all have lain down", || parks() == [1, 1, 1]);
     let out = signal.emitter().unwrap();
+    eventually("all have lain down again", || parks() == [2, 2, 2]);
     eventually("all sleep again", || engine.metrics().parked_workers() == 3);
-    let parks: Vec<_> = engine
-        .metrics()
-        .workers
-        .iter()
-        .map(|one| one.parks)
-        .collect();
     (0..10_000).for_each(|_| thread::yield_now());
-    let still: Vec<_> = engine
-        .metrics()
-        .workers
-        .iter()
-        .map(|one| one.parks)
-        .collect();
-    assert_eq!(parks, still, "nobody turned over in sleep");
+    assert_eq!(parks(), [2, 2, 2], "nobody turned over in sleep");
     drop(out);
 }
