@@ -90,6 +90,40 @@ fn without_pinning_workers_run_anywhere() {
     }
 }
 
+#[test]
+fn the_users_set_up_runs_on_each_workers_own_thread_before_it_drains() {
+    let log = Log::new();
+    let engine = Engine::builder()
+        .cores(Cores::count(1))
+        .workers_per_core(3)
+        .thread_name("drain")
+        .on_worker_start({
+            let log = log.clone();
+            move |info| {
+                let thread = std::thread::current().name().unwrap_or_default().to_owned();
+                log.push((info.id, info.thread.clone(), thread, info.pinned));
+            }
+        })
+        .build()
+        .unwrap();
+    // Every worker is running when the engine is built.
+    let infos = engine.workers();
+    let expected: Vec<_> = infos
+        .iter()
+        .map(|info| {
+            (
+                info.id,
+                info.thread.clone(),
+                info.thread.clone(),
+                info.pinned,
+            )
+        })
+        .collect();
+    assert_eq!(log.take(), expected);
+    let names: Vec<_> = infos.iter().map(|info| info.thread.as_str()).collect();
+    assert_eq!(names, ["drain-0", "drain-1", "drain-2"]);
+}
+
 /// What a cpuset that shrinks, or an administrator, does to a worker: its mask becomes another one
 /// while it runs.
 #[test]

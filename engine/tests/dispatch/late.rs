@@ -136,49 +136,53 @@ fn on_a_running_worker_too_what_waits_is_for_those_who_were_there() {
 /// called does not come, one whose emission began after it returned does.
 #[test]
 fn the_first_event_of_a_late_listener_lies_between_the_call_of_subscribe_and_its_return() {
-    const ROUNDS: usize = 1000;
-    let engine = engine(2);
-    let signal = engine.signal::<u64>("s").capacity(64).build().unwrap();
-    let (begun, returned) = (AtomicU64::new(0), AtomicU64::new(0));
-    let done = AtomicBool::new(false);
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut out = signal.emitter().unwrap();
-            let mut n = 0;
-            while !done.load(Ordering::Acquire) {
-                begun.store(n + 1, Ordering::SeqCst);
-                out.emit(n).unwrap();
-                n += 1;
-                returned.store(n, Ordering::SeqCst);
-            }
-        });
-        for round in 0..ROUNDS {
-            let (tell, told) = mpsc::channel();
-            let mut last = None;
-            let listener = move |n: &u64| {
-                match last {
-                    // The test waits for the first one and may be gone after that.
-                    None => drop(tell.send(*n)),
-                    Some(last) => assert_eq!(*n, last + 1),
+    const ROUNDS: usize = 500;
+    for shared in [false, true] {
+        let engine = engine(2);
+        let signal = engine.signal::<u64>("s").capacity(64).build().unwrap();
+        let (begun, returned) = (AtomicU64::new(0), AtomicU64::new(0));
+        let done = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let mut out = signal.emitter().unwrap();
+                let mut n = 0;
+                while !done.load(Ordering::Acquire) {
+                    begun.store(n + 1, Ordering::SeqCst);
+                    if shared {
+                        signal.emit(n).unwrap();
+                    } else {
+                        out.emit(n).unwrap();
+                    }
+                    n += 1;
+                    returned.store(n, Ordering::SeqCst);
                 }
-                last = Some(*n);
-            };
-            let at = worker(round as u32 % 2);
-            let earliest = returned.load(Ordering::SeqCst);
-            let subscription = signal
-                .add(WorkerListener::new(listener).on_worker(at))
-                .unwrap();
-            let latest = begun.load(Ordering::SeqCst);
-            let first = told.recv_timeout(LONG).unwrap();
-            assert!(
-                (earliest..=latest).contains(&first),
-                "{first} is not within {earliest}..={latest}"
-            );
-            drop(subscription);
-        }
-        done.store(true, Ordering::Release);
-    });
-    assert!(engine.faults().is_empty(), "{:?}", engine.faults().pop());
+            });
+            for round in 0..ROUNDS {
+                let (tell, told) = mpsc::channel();
+                let mut last = None;
+                let listener = move |n: &u64| {
+                    match last {
+                        // The test waits for the first one and may be gone after that.
+                        None => drop(tell.send(*n)),
+                        Some(last) => assert_eq!(*n, last + 1),
+                    }
+                    last = Some(*n);
+                };
+                let listener = WorkerListener::new(listener).on_worker(worker(round as u32 % 2));
+                let earliest = returned.load(Ordering::SeqCst);
+                let subscription = signal.add(listener).unwrap();
+                let latest = begun.load(Ordering::SeqCst);
+                let first = told.recv_timeout(LONG).unwrap();
+                assert!(
+                    (earliest..=latest).contains(&first),
+                    "{first} is not within {earliest}..={latest}, shared: {shared}"
+                );
+                drop(subscription);
+            }
+            done.store(true, Ordering::Release);
+        });
+        assert!(engine.faults().is_empty(), "{:?}", engine.faults().pop());
+    }
 }
 
 /// One step of a life on a manual engine.
