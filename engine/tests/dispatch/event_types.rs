@@ -118,6 +118,7 @@ fn sixteen_kilobytes_are_emitted_and_delivered_on_a_small_stack() {
 }
 
 #[test]
+#[expect(clippy::borrowed_box, reason = "the event is the box")]
 fn larger_events_go_in_a_box() {
     let engine = engine(1);
     let signal = engine

@@ -214,7 +214,13 @@ fn latency_goes_from_the_emission_to_the_end_of_the_last_listener() {
 fn rates_come_from_two_snapshots() {
     let engine = manual(1);
     let signal = engine.signal::<u64>("s").build().unwrap();
-    let _kept = signal.subscribe_fallible(|n: &u64| if n % 2 == 0 { Ok(()) } else { Err("odd") });
+    let _kept = signal.subscribe_fallible(|n: &u64| {
+        if n.is_multiple_of(2) {
+            Ok(())
+        } else {
+            Err("odd")
+        }
+    });
     let mut out = signal.emitter().unwrap();
     out.emit_batch(0..10).unwrap();
     engine.run_until_idle().unwrap();

@@ -493,7 +493,7 @@ fn the_sums_hold_to_the_last_event_whatever_the_policy() {
             let listener = WorkerListener::new(move |n: &u64| {
                 calls.fetch_add(1, Ordering::Relaxed);
                 // Now and then it is slow, so that lanes fill.
-                if n % 64 == 0 {
+                if n.is_multiple_of(64) {
                     thread::yield_now();
                 }
             });

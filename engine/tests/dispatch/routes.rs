@@ -279,9 +279,9 @@ fn signals_of_different_types_share_the_same_workers() {
         u64::from(trade.size)
     };
     assert_eq!(sorted(d.take().iter().map(size).collect()), twice);
-    let bytes = |event: &Box<[u8]>| u64::from(u32::from_le_bytes(event[..].try_into().unwrap()));
+    let number = |bytes: &[u8]| u64::from(u32::from_le_bytes(bytes.try_into().unwrap()));
     assert_eq!(
-        sorted(s.take().iter().map(bytes).collect()),
+        sorted(s.take().iter().map(|event| number(event)).collect()),
         (0..500).collect::<Vec<_>>()
     );
 }
