@@ -301,3 +301,45 @@ fn a_shutdown_from_within_a_run_returns_and_abandons_what_waits() {
         "dropped is not delivered"
     );
 }
+
+#[test]
+fn a_shutdown_does_not_wait_for_a_run_of_another_thread_beyond_its_deadline() {
+    let engine = manual(2);
+    let signal = engine.signal::<u64>("s").build().unwrap();
+    let (door, mut stand) = door();
+    let log = Log::new();
+    let _kept = signal.subscribe({
+        let log = log.clone();
+        move |n| {
+            stand();
+            log.push(*n);
+        }
+    });
+    let mut out = signal.emitter().unwrap();
+    (0..5).for_each(|n| out.emit(n).unwrap());
+    let running = thread::spawn({
+        let engine = engine.clone();
+        move || engine.run_until_idle()
+    });
+    door.wait();
+    let report = engine.shutdown(Duration::from_millis(10));
+    assert_eq!(
+        (report.accepted, report.delivered, report.abandoned),
+        (5, 0, 5)
+    );
+    assert_eq!(
+        report.stuck,
+        [worker(0), worker(1)],
+        "whoever runs one runs all"
+    );
+    assert_eq!(out.emit(5).unwrap_err().reason, RejectReason::Closed);
+    drop(door);
+    let run = in_time(move || running.join().unwrap());
+    assert!(run.is_ok_and(|delivered| delivered <= 1));
+    assert_eq!(
+        log.take(),
+        [0],
+        "the call in hand comes to its end, and no other begins"
+    );
+    assert_eq!(engine.shutdown(LONG), report);
+}

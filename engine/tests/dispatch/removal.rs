@@ -176,6 +176,33 @@ fn unsubscribe_and_wait_returns_when_the_state_is_dropped_on_the_listeners_worke
 }
 
 #[test]
+fn a_sharded_listener_goes_from_every_worker_at_once_and_is_waited_for_on_each() {
+    let engine = engine(3);
+    let threads: Vec<_> = engine
+        .workers()
+        .into_iter()
+        .map(|info| info.thread)
+        .collect();
+    let signal = engine.signal::<u64>("s").round_robin().build().unwrap();
+    let (tombs, buried) = mpsc::channel();
+    let subscription = signal.subscribe_sharded(|_| {
+        let (tomb, dug) = tomb();
+        tombs.send(dug).unwrap();
+        move |_: &u64| tomb.lies()
+    });
+    let mut out = signal.emitter().unwrap();
+    (0..30).for_each(|n| out.emit(n).unwrap());
+    assert!(subscription.is_active());
+    assert_eq!(subscription.unsubscribe_and_wait(LONG), Ok(()));
+    let where_: Vec<_> = buried
+        .try_iter()
+        .map(|dug| dug.try_recv().unwrap())
+        .collect();
+    assert_eq!(where_, threads);
+    assert!(signal.is_empty());
+}
+
+#[test]
 fn a_sleeping_worker_is_woken_to_drop_what_a_removed_listener_had_captured() {
     let engine = engine(1);
     let thread = engine.workers().remove(0).thread;
@@ -393,6 +420,25 @@ fn a_once_listener_is_called_once_and_frees_its_key_at_once() {
     engine.run_until_idle().unwrap();
     assert_eq!(signal.metrics().panicked, 1);
     assert!(!subscription.unsubscribe(), "spent is gone");
+}
+
+#[test]
+fn a_batch_listener_that_is_called_once_gets_one_event() {
+    let engine = manual(1);
+    let signal = engine.signal::<u64>("s").build().unwrap();
+    let log = Log::new();
+    let once = WorkerListener::batch({
+        let log = log.clone();
+        move |run: Batch<'_, u64>| log.push(run.iter().copied().collect::<Vec<_>>())
+    });
+    signal.add(once.once()).unwrap().detach();
+    let each = Log::new();
+    let _each = signal.subscribe(each.listener());
+    let mut out = signal.emitter().unwrap();
+    out.emit_batch(0..10).unwrap();
+    engine.run_until_idle().unwrap();
+    assert_eq!(log.take(), [[0]]);
+    assert_eq!((signal.len(), each.len()), (1, 10));
 }
 
 #[test]
