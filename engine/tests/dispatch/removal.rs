@@ -127,7 +127,7 @@ fn under_way_events_or_not_no_call_begins_once_a_removal_has_returned() {
                 n += 1;
             }
         });
-        for round in 0..1000 {
+        for round in 0..200 {
             let removed = Arc::new(AtomicBool::new(false));
             let after = Arc::new(AtomicU64::new(0));
             let (tell, told) = mpsc::sync_channel(1);
@@ -207,7 +207,7 @@ fn a_sleeping_worker_is_woken_to_drop_what_a_removed_listener_had_captured() {
     let engine = engine(1);
     let thread = engine.workers().remove(0).thread;
     let signal = engine.signal::<u64>("s").build().unwrap();
-    for _ in 0..20 {
+    for _ in 0..10 {
         let (tomb, buried) = tomb();
         let subscription = signal.subscribe(move |_| {
             tomb.lies();
