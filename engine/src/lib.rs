@@ -7,7 +7,7 @@
 //! | [`AsyncSignal`], [`Sharded`] or [`RoundRobin`] | on workers, `FnMut`; each event goes to one worker | moved | the same |
 //!
 //! An [`Engine`] owns the workers. A [`Subscription`] keeps its listener subscribed until it is
-//! dropped or detached.
+//! dropped or detached. What all signals share is the trait [`Signal`].
 //!
 //! ```text
 //!   synchronous                              asynchronous
@@ -57,6 +57,7 @@ mod limits;
 mod listener;
 mod metrics;
 mod overflow;
+mod signal;
 mod subscription;
 mod sync_emitter;
 mod sync_signal;
@@ -69,7 +70,9 @@ pub use async_signal::{
 };
 pub use backtrace::capture_backtraces;
 pub use context::{CancelToken, Context};
-pub use corecast_affinity::{Cores, CpuId, PinStatus, Pinning, PlacementError, ThreadError};
+pub use corecast_affinity::{
+    Cores, CpuId, CpuSet, PinError, PinStatus, Pinning, PlacementError, ThreadError,
+};
 pub use corecast_ring::{CapacityError, Fences, WaitStrategy};
 pub use engine::{
     Engine, EngineBuilder, EngineError, EngineMetrics, RunError, ShutdownReport, WorkerInfo,
@@ -97,6 +100,7 @@ pub use limits::{
 pub use listener::{Listener, ListenerId};
 pub use metrics::{LaneMetrics, Latency, Rates, SignalMetrics};
 pub use overflow::{BatchRejected, FlushError, Overflow, RejectReason, Rejected};
+pub use signal::Signal;
 pub use subscription::Subscription;
 pub use sync_emitter::SyncEmitter;
 pub use sync_signal::{Delivery, SyncSignal, SyncSignalBuilder};

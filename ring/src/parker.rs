@@ -59,6 +59,15 @@ pub struct Parker {
     fences: FencePair,
 }
 
+#[cfg(target_arch = "x86_64")]
+const _: () = {
+    use core::mem::offset_of;
+    // The word that every waker reads is two lines away from what sleepers take locks on.
+    const WAITING: usize = offset_of!(Parker, waiting);
+    assert!(WAITING.abs_diff(offset_of!(Parker, generation)) >= 128);
+    assert!(WAITING.abs_diff(offset_of!(Parker, condvar)) >= 128);
+};
+
 /// Proof of an announcement; see [`Parker::announce`].
 #[derive(Debug)]
 #[must_use = "an announcement without a park only costs the next waker a lock"]

@@ -41,7 +41,7 @@ pub(crate) struct Ring<T> {
     /// `PRODUCERS_GONE` and `CONSUMER_GONE`; each bit is set once (R4).
     closed: AtomicU32,
     /// Claims that were abandoned: counted before their stamps, by producers, rarely.
-    pub(crate) aborted: AtomicU64,
+    pub(crate) aborted: CachePadded<AtomicU64>,
     /// One producer stamps in the order of its claims.
     in_order: bool,
     pub(crate) producers: CachePadded<ProducerWords>,
@@ -66,13 +66,29 @@ struct ConsumerWords {
     released: AtomicU64,
 }
 
+#[cfg(target_arch = "x86_64")]
 const _: () = {
-    assert!(align_of::<CachePadded<ProducerWords>>() >= 128 || !cfg!(target_arch = "x86_64"));
-    assert!(
-        core::mem::offset_of!(Ring<u64>, producers)
-            .abs_diff(core::mem::offset_of!(Ring<u64>, consumer))
-            >= align_of::<CachePadded<ProducerWords>>()
-    );
+    use core::mem::offset_of;
+    // What producers write, what they write rarely, what the consumer writes, and where producers
+    // sleep: each two lines from the others, and from what is only read.
+    let words = [
+        offset_of!(Ring<u64>, producers),
+        offset_of!(Ring<u64>, aborted),
+        offset_of!(Ring<u64>, consumer),
+        offset_of!(Ring<u64>, room),
+    ];
+    let read = [offset_of!(Ring<u64>, slots), offset_of!(Ring<u64>, closed)];
+    let mut one = 0;
+    while one < words.len() {
+        assert!(words[one].abs_diff(read[0]) >= 128 && words[one].abs_diff(read[1]) >= 128);
+        let mut other = one + 1;
+        while other < words.len() {
+            assert!(words[one].abs_diff(words[other]) >= 128);
+            other += 1;
+        }
+        one += 1;
+    }
+    assert!(align_of::<Ring<u64>>() >= 128);
 };
 
 impl<T> Ring<T> {
@@ -89,7 +105,7 @@ impl<T> Ring<T> {
             first,
             quantum: release_quantum(capacity as u64),
             closed: AtomicU32::new(0),
-            aborted: AtomicU64::new(0),
+            aborted: CachePadded::new(AtomicU64::new(0)),
             in_order,
             producers: CachePadded::new(ProducerWords {
                 claimed: AtomicU64::new(first),

@@ -14,7 +14,8 @@ use std::sync::Arc;
 
 /// Slots of a lane unless the builder says otherwise.
 const CAPACITY: usize = 1024;
-/// Events that a worker takes from a lane before it looks at the next one.
+/// Events that a worker takes from a lane before it looks at the next one, where the ring has as many
+/// slots.
 const BATCH: usize = 64;
 
 /// Makes the values of recycled slots.
@@ -37,6 +38,8 @@ pub(crate) struct SignalOptions<T> {
 pub struct AsyncSignalBuilder<T: Send + 'static, R = Broadcast> {
     engine: Arc<EngineShared>,
     options: SignalOptions<T>,
+    /// What the user asked for; the default adapts to a small ring.
+    batch: Option<usize>,
     route: R,
     event: PhantomData<fn(T)>,
 }
@@ -55,6 +58,7 @@ impl<T: Send + 'static> AsyncSignalBuilder<T, Broadcast> {
         Self {
             engine,
             options,
+            batch: None,
             route: Broadcast,
             event: PhantomData,
         }
@@ -77,6 +81,7 @@ impl<T: Send + 'static> AsyncSignalBuilder<T, Broadcast> {
         AsyncSignalBuilder {
             engine: self.engine,
             options: self.options,
+            batch: self.batch,
             route,
             event: PhantomData,
         }
@@ -84,17 +89,36 @@ impl<T: Send + 'static> AsyncSignalBuilder<T, Broadcast> {
 }
 
 impl<T: Send + 'static, R: Routing<T>> AsyncSignalBuilder<T, R> {
-    /// Slots of each lane: a power of two, at least 2; 1024 unless told. A lane takes its capacity
-    /// times the size of an event and its stamp, rounded up to whole cache lines.
+    /// Slots of each lane: a power of two, at least 2; 1024 unless told.
+    ///
+    /// An emitter has a lane to each worker of the engine, and the first shared emission makes
+    /// another to each. A lane takes its capacity times the bytes of a slot: those of the event and
+    /// an 8-byte stamp, rounded up to a power of two or to whole cache lines of 64 bytes; where the
+    /// stamp alone would take another line, the stamps stand apart.
+    ///
+    /// | event | slot | lane of 1024 slots |
+    /// |--:|--:|--:|
+    /// | 0 | 8 | 8 KiB |
+    /// | 8 | 16 | 16 KiB |
+    /// | 24 | 32 | 32 KiB |
+    /// | 56 | 64 | 64 KiB |
+    /// | 64 | 72 | 72 KiB |
+    /// | 120 | 128 | 128 KiB |
+    /// | 256 | 264 | 264 KiB |
+    ///
+    /// [`LaneMetrics::bytes`](crate::LaneMetrics::bytes) reports it lane by lane, and
+    /// [`SignalMetrics::bytes`](crate::SignalMetrics::bytes) contains the sum. What a lane has
+    /// beside its slots, a dozen padded words of its two sides, is not counted.
     pub fn capacity(mut self, slots: usize) -> Self {
         self.options.capacity = slots;
         self
     }
 
     /// The most events that a worker takes from a lane before it looks at the next one: from 1 to
-    /// the capacity; 64 unless told, and never more than 64 at once.
+    /// the capacity; never more than 64 at once, nor than a quarter of the capacity. Unless told it
+    /// is 64, or the capacity where that is less.
     pub fn batch(mut self, events: usize) -> Self {
-        self.options.batch = events;
+        self.batch = Some(events);
         self
     }
 
@@ -132,10 +156,7 @@ impl<T: Send + 'static, R: Routing<T>> AsyncSignalBuilder<T, R> {
     pub fn build(mut self) -> Result<AsyncSignal<T, R>, SignalError> {
         let options = &mut self.options;
         corecast_ring::check_capacity::<T>(options.capacity).map_err(SignalError::Capacity)?;
-        // What is left as it was adapts to a small ring.
-        if options.batch == BATCH {
-            options.batch = BATCH.min(options.capacity);
-        }
+        options.batch = self.batch.unwrap_or(BATCH.min(options.capacity));
         if options.batch == 0 || options.batch > options.capacity {
             return Err(SignalError::Batch {
                 batch: options.batch,
@@ -159,7 +180,7 @@ impl<T: Send + 'static, R> fmt::Debug for AsyncSignalBuilder<T, R> {
         f.debug_struct("AsyncSignalBuilder")
             .field("name", &self.options.name)
             .field("capacity", &self.options.capacity)
-            .field("batch", &self.options.batch)
+            .field("batch", &self.batch)
             .field("overflow", &self.options.overflow)
             .finish_non_exhaustive()
     }

@@ -24,10 +24,9 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
     ///
     /// When `fill` panics: nothing is published, later events flow.
     pub fn emit_with(&mut self, mut fill: impl FnMut(&mut T)) -> Result<(), RejectReason> {
-        if self.core.options.factory.is_none() {
-            return Err(RejectReason::NotRecycled);
-        }
-        let emitted = if R::FANS_OUT {
+        let emitted = if self.core.options.factory.is_none() {
+            Err(RejectReason::NotRecycled)
+        } else if R::FANS_OUT {
             self.fill_all(&mut fill)
         } else {
             self.fill_one(&mut fill)

@@ -41,7 +41,8 @@ pub(crate) struct SignalCore<T: Send + 'static> {
     pub(crate) posts: Box<[Arc<Post<T>>]>,
     state: Mutex<State<T>>,
     pub(crate) shared: SharedCounters,
-    pub(crate) latency: Mutex<Option<Histogram<u64>>>,
+    /// Workers record here.
+    pub(crate) latency: CachePadded<Mutex<Option<Histogram<u64>>>>,
 }
 
 struct State<T> {
@@ -96,7 +97,7 @@ impl<T: Send + 'static> SignalCore<T> {
                     next_lane: 0,
                 }),
                 shared: SharedCounters::default(),
-                latency: Mutex::new(latency.flatten()),
+                latency: CachePadded::new(Mutex::new(latency.flatten())),
             }
         });
         let control: Weak<dyn SignalControl> = Arc::<Self>::downgrade(&core) as _;
@@ -467,5 +468,11 @@ const _: () = {
     assert!(WORD.abs_diff(offset_of!(SignalCore<u64>, state)) >= 128);
     assert!(WORD.abs_diff(offset_of!(SignalCore<u64>, shared)) >= 128);
     assert!(WORD.abs_diff(offset_of!(SignalCore<u64>, latency)) >= 128);
+    // So are the shared emissions' counters, and what workers record, from what emitters register at.
+    const SHARED: usize = offset_of!(SignalCore<u64>, shared);
+    const LATENCY: usize = offset_of!(SignalCore<u64>, latency);
+    assert!(SHARED.abs_diff(offset_of!(SignalCore<u64>, state)) >= 128);
+    assert!(SHARED.abs_diff(LATENCY) >= 128);
+    assert!(LATENCY.abs_diff(offset_of!(SignalCore<u64>, state)) >= 128);
     assert!(size_of::<CachePadded<AtomicU64>>() >= 128);
 };

@@ -27,6 +27,7 @@ pub(crate) struct LaneDrain<T: Send + 'static> {
     post: Arc<Post<T>>,
     id: LaneId,
     counters: Arc<LaneCounters>,
+    /// The longest run.
     batch: usize,
     /// Runs that were as long as they may be.
     full_runs: u32,
@@ -48,7 +49,8 @@ impl<T: Send + 'static> LaneDrain<T> {
     ) -> Self {
         Self {
             reader: OwnedReader::new(Arc::clone(&post.set)),
-            batch: core.options.batch,
+            // What a run is in this ring, so that a full one is known when it is seen.
+            batch: core.options.batch.min(consumer.longest_run()),
             full_runs: 0,
             // Listeners that were there before the lane take all of it.
             version: post.version(),
@@ -183,7 +185,7 @@ impl<T: Send + 'static> Drain for LaneDrain<T> {
     }
 
     fn longest_run(&self) -> usize {
-        self.batch.min(self.consumer.longest_run())
+        self.batch
     }
 
     fn capacity(&self) -> usize {
@@ -217,6 +219,7 @@ impl<T: Send + 'static> Drain for LaneDrain<T> {
 
 impl<T: Send + 'static> Drop for LaneDrain<T> {
     fn drop(&mut self) {
+        self.counters.give_up(self.consumer.sequence());
         self.drop_rest();
         self.post.leave_lane(self.id);
     }

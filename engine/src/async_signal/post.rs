@@ -14,7 +14,7 @@ use cache_padded::CachePadded;
 use corecast_ring::sync::{AtomicBool, AtomicU64, Mutex, Ordering, lock};
 use corecast_ring::{FencePair, Monitor};
 use std::collections::HashSet;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 /// Identifies a lane within its signal.
@@ -76,6 +76,9 @@ pub(crate) struct LaneCounters {
     words: CachePadded<CounterWords>,
     /// Written by the threads that emit into a shared lane.
     shared: CachePadded<SharedWords>,
+    /// Where the worker gave the lane up: from there on it delivered nothing. Written by the worker,
+    /// before it drops what is left, and so before its release of that says otherwise (R2).
+    given_up: OnceLock<u64>,
 }
 
 #[derive(Default)]
@@ -118,6 +121,18 @@ impl LaneCounters {
         self.shared.accepted.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// The worker delivers nothing from `sequence` on.
+    pub(crate) fn give_up(&self, sequence: u64) {
+        // Once: a lane has one life.
+        let _ = self.given_up.set(sequence);
+    }
+
+    /// Whether something before `target` was dropped undelivered.
+    pub(crate) fn gave_up_before(&self, target: u64) -> bool {
+        let from = self.given_up.get();
+        from.is_some_and(|from| target.wrapping_sub(*from) as i64 > 0)
+    }
+
     fn delivered(&self) -> u64 {
         self.words.delivered.load(Ordering::Relaxed)
     }
@@ -145,9 +160,9 @@ pub(crate) struct Post<T: Send + 'static> {
     pub(crate) set: Arc<ListenerSet<Lane<T>>>,
     /// Counts subscriptions (J1).
     version: CachePadded<AtomicU64>,
-    joins: Mutex<Vec<Join>>,
-    /// There is a listener here. Written under the signal's lock.
-    active: AtomicBool,
+    joins: CachePadded<Mutex<Vec<Join>>>,
+    /// There is a listener here. Written under the signal's lock; read by every shared emission.
+    active: CachePadded<AtomicBool>,
     lanes: Mutex<Lanes<T>>,
     signal: Weak<SignalCore<T>>,
     /// The worker has been told to collect and has not begun.
@@ -189,8 +204,8 @@ impl<T: Send + 'static> Post<T> {
                 worker,
                 set: Arc::new(set),
                 version: CachePadded::new(AtomicU64::new(0)),
-                joins: Mutex::new(Vec::new()),
-                active: AtomicBool::new(false),
+                joins: CachePadded::new(Mutex::new(Vec::new())),
+                active: CachePadded::new(AtomicBool::new(false)),
                 lanes: Mutex::new(Lanes {
                     entries: Vec::new(),
                     folded: LaneEvents::default(),
@@ -387,7 +402,21 @@ impl<T: Send + 'static> Drop for Post<T> {
 #[cfg(target_arch = "x86_64")]
 const _: () = {
     use core::mem::offset_of;
-    // What subscribers write is two lines away from what they take locks on.
-    assert!(offset_of!(Post<u64>, version).abs_diff(offset_of!(Post<u64>, joins)) >= 128);
-    assert!(offset_of!(Post<u64>, version).abs_diff(offset_of!(Post<u64>, lanes)) >= 128);
+    // The words that workers and emitters read, and the locks that subscribers, workers and new
+    // emitters take, are two lines from one another.
+    let words = [
+        offset_of!(Post<u64>, version),
+        offset_of!(Post<u64>, active),
+        offset_of!(Post<u64>, joins),
+        offset_of!(Post<u64>, lanes),
+    ];
+    let mut one = 0;
+    while one < words.len() {
+        let mut other = one + 1;
+        while other < words.len() {
+            assert!(words[one].abs_diff(words[other]) >= 128);
+            other += 1;
+        }
+        one += 1;
+    }
 };

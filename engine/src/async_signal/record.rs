@@ -18,6 +18,14 @@ pub(crate) struct EmitterRecord<T> {
     words: CachePadded<Words>,
 }
 
+#[cfg(target_arch = "x86_64")]
+const _: () = assert!(
+    // The ledger is locked by whoever reads the counts.
+    core::mem::offset_of!(EmitterRecord<u64>, words)
+        .abs_diff(core::mem::offset_of!(EmitterRecord<u64>, ledger))
+        >= 128
+);
+
 #[derive(Default)]
 struct Words {
     rejected: AtomicU64,

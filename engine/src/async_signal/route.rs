@@ -9,7 +9,7 @@ mod sealed {
 }
 
 /// What the engine asks of a route, whatever the event. Sealed.
-pub trait Routing<T>: sealed::Sealed + Clone + Send + 'static {
+pub trait Routing<T>: sealed::Sealed + Clone + Send + Sync + 'static {
     /// Every worker with a listener gets the event, not just one worker.
     #[doc(hidden)]
     const FANS_OUT: bool;

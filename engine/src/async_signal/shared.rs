@@ -29,6 +29,13 @@ pub(crate) struct SharedCounters {
     words: CachePadded<Words>,
 }
 
+#[cfg(target_arch = "x86_64")]
+const _: () = assert!(
+    core::mem::offset_of!(SharedCounters, publishing)
+        .abs_diff(core::mem::offset_of!(SharedCounters, words))
+        >= 128
+);
+
 #[derive(Default)]
 struct Words {
     accepted: AtomicU64,

@@ -1,6 +1,8 @@
 //! The engine: workers on cores, and the signals that use them.
 
 pub(crate) mod builder;
+#[cfg(test)]
+mod dead_worker;
 pub(crate) mod manual;
 mod metrics;
 mod reporter;
@@ -77,15 +79,19 @@ impl Engine {
         AsyncSignalBuilder::new(Arc::clone(&self.handle.shared), name.into())
     }
 
-    /// The workers, as they were placed and set up.
+    /// The workers, as they were placed and set up. Where a pin has been lost since, because the
+    /// process's cpuset shrank or somebody changed the thread's mask, it says so: `pinned` is false
+    /// and `pin` has the mask of now. The worker goes on wherever the kernel lets it.
+    ///
+    /// # Complexity
+    ///
+    /// One system call for each pinned worker; allocates.
     #[must_use]
     pub fn workers(&self) -> Vec<WorkerInfo> {
-        self.handle
-            .shared
-            .workers
-            .iter()
-            .map(|worker| worker.planned())
-            .collect()
+        let workers = self.handle.shared.workers.iter();
+        let mut infos: Vec<_> = workers.map(|worker| worker.planned()).collect();
+        self.handle.lifecycle.note_lost_pins(&mut infos);
+        infos
     }
 
     /// Counters and sizes of this moment.

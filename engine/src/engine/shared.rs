@@ -125,7 +125,7 @@ pub(crate) struct WorkerShared {
     /// Tells a run in progress to look up. Written by removers and by whoever shuts down (I1).
     interrupts: CachePadded<AtomicU64>,
     /// Listeners placed here, for placing the next one.
-    pub(crate) listeners: AtomicUsize,
+    pub(crate) listeners: CachePadded<AtomicUsize>,
     /// The plan, and once the thread runs what became of it.
     pub(crate) info: OnceLock<WorkerInfo>,
     settled: OnceLock<WorkerInfo>,
@@ -174,7 +174,7 @@ impl WorkerShared {
                 parks: AtomicU64::new(0),
             }),
             interrupts: CachePadded::new(AtomicU64::new(0)),
-            listeners: AtomicUsize::new(0),
+            listeners: CachePadded::new(AtomicUsize::new(0)),
             info: OnceLock::new(),
             settled: OnceLock::new(),
         }
@@ -404,10 +404,24 @@ const _: () = {
         offset_of!(WorkerShared, has_mail),
         offset_of!(WorkerShared, own),
         offset_of!(WorkerShared, interrupts),
+        offset_of!(WorkerShared, listeners),
+        offset_of!(WorkerShared, mail),
     ];
-    assert!(worker[0].abs_diff(worker[1]) >= 128);
-    assert!(worker[0].abs_diff(worker[2]) >= 128);
-    assert!(worker[1].abs_diff(worker[2]) >= 128);
+    let mut one = 0;
+    while one < worker.len() {
+        let mut other = one + 1;
+        while other < worker.len() {
+            assert!(worker[one].abs_diff(worker[other]) >= 128);
+            other += 1;
+        }
+        one += 1;
+    }
+    // Every sweep reads the phase; the locks are for changes.
+    const PHASE: usize = offset_of!(EngineShared, phase);
+    assert!(PHASE.abs_diff(offset_of!(EngineShared, signals)) >= 128);
+    assert!(PHASE.abs_diff(offset_of!(EngineShared, folded)) >= 128);
+    assert!(PHASE.abs_diff(offset_of!(EngineShared, placement)) >= 128);
+    assert!(PHASE.abs_diff(offset_of!(EngineShared, left)) >= 128);
     assert!(align_of::<WorkerShared>() >= 128 && align_of::<EngineShared>() >= 128);
     assert!(size_of::<CachePadded<AtomicU32>>() >= 128);
 };

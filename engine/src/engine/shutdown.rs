@@ -10,11 +10,11 @@
 
 use super::manual::NoTurn;
 use super::reporter::Reporter;
-use super::shared::{EngineShared, Phase, SignalControl, Status};
+use super::shared::{EngineShared, Phase, SignalControl, Status, WorkerInfo};
 use super::wait_graph::{ThreadMark, Waiting};
 use crate::WorkerId;
 use crate::integrations::life;
-use corecast_affinity::PinnedThread;
+use corecast_affinity::{PinCheck, PinError, PinStatus, PinnedThread};
 use corecast_ring::WaitStrategy;
 use corecast_ring::sync::lock;
 use std::sync::{Arc, Mutex, PoisonError, TryLockError};
@@ -211,6 +211,28 @@ impl Lifecycle {
             reporter: running.reporter.as_ref().map(Reporter::thread),
             state: Mutex::new(State::Running(running)),
             by: Mutex::new(None),
+        }
+    }
+
+    /// Corrects what is said of pins that do not hold any more. While the engine is shut down, and
+    /// after, they stand as they were.
+    pub(crate) fn note_lost_pins(&self, infos: &mut [WorkerInfo]) {
+        let Ok(state) = self.state.try_lock() else {
+            return;
+        };
+        if let State::Running(running) = &*state {
+            infos
+                .iter_mut()
+                .zip(&running.threads)
+                .for_each(|(info, thread)| {
+                    if let (PinCheck::Changed { now: mask }, Some(cpu)) = (thread.check(), info.cpu)
+                    {
+                        info.pinned = false;
+                        info.pin = PinStatus::Unpinned {
+                            reason: PinError::Mismatch { cpu, mask },
+                        };
+                    }
+                });
         }
     }
 

@@ -94,6 +94,18 @@ pub(crate) struct ListenerSet<S: Spec> {
     on_drop_panic: OnDropPanic,
 }
 
+#[cfg(target_arch = "x86_64")]
+const _: () = {
+    use core::mem::offset_of;
+    // Every walk reads the pointer; what changes beside it is two lines away.
+    type Set = ListenerSet<crate::sync_signal::Sync<u64>>;
+    const CURRENT: usize = offset_of!(Set, current);
+    assert!(CURRENT.abs_diff(offset_of!(Set, book)) >= 128);
+    assert!(CURRENT.abs_diff(offset_of!(Set, done)) >= 128);
+    assert!(CURRENT.abs_diff(offset_of!(Set, orphaned)) >= 128);
+    assert!(CURRENT.abs_diff(offset_of!(Set, broken)) >= 128);
+};
+
 /// What subscribers and removers share.
 struct Book<S: Spec> {
     keys: HashMap<Arc<str>, NonNull<Head<S>>>,
