@@ -30,6 +30,7 @@ pub(crate) struct LaneEnd<T: Send + 'static> {
     pub(crate) state: LaneState,
     samples: Option<Producer<Sample>>,
     id: LaneId,
+    counters: Arc<LaneCounters>,
     post: Arc<Post<T>>,
 }
 
@@ -133,8 +134,9 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
                 let samples = (core.options.sample > 0).then(|| spsc::<Sample>(SAMPLES).ok());
                 let (emitted, sampled) = samples.flatten().unzip();
                 let (core, at) = (Arc::clone(&core), Arc::clone(post));
+                let worked = Arc::clone(&counters);
                 let drain: Box<dyn Drain> =
-                    Box::new(LaneDrain::new(consumer, core, at, id, counters, sampled));
+                    Box::new(LaneDrain::new(consumer, core, at, id, worked, sampled));
                 // A worker that is gone closes the lane: the mail comes back and is dropped.
                 drop(post.worker.send(Mail::Lane(drain)));
                 let worker = Arc::clone(&post.worker);
@@ -144,6 +146,7 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
                     state: LaneState::Idle,
                     samples: emitted,
                     id,
+                    counters,
                     post: Arc::clone(post),
                 }
             };
@@ -357,8 +360,8 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
         }
         for (index, lane) in self.lanes.iter().enumerate() {
             let target = lane.producer.sequence();
-            let monitor = self.record.lane(index);
-            waiting::for_release(&self.core, &lane.worker, monitor, target, deadline)?;
+            let at = (self.record.lane(index), &*lane.counters);
+            waiting::for_release(&self.core, &lane.worker, at, target, deadline)?;
         }
         Ok(())
     }

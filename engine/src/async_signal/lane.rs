@@ -217,6 +217,7 @@ impl<T: Send + 'static> Drain for LaneDrain<T> {
 
 impl<T: Send + 'static> Drop for LaneDrain<T> {
     fn drop(&mut self) {
+        self.counters.give_up(self.consumer.sequence());
         self.drop_rest();
         self.post.leave_lane(self.id);
     }

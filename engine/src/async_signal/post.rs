@@ -14,7 +14,7 @@ use cache_padded::CachePadded;
 use corecast_ring::sync::{AtomicBool, AtomicU64, Mutex, Ordering, lock};
 use corecast_ring::{FencePair, Monitor};
 use std::collections::HashSet;
-use std::sync::{Arc, Weak};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 /// Identifies a lane within its signal.
@@ -76,6 +76,9 @@ pub(crate) struct LaneCounters {
     words: CachePadded<CounterWords>,
     /// Written by the threads that emit into a shared lane.
     shared: CachePadded<SharedWords>,
+    /// Where the worker gave the lane up: from there on it delivered nothing. Written by the worker,
+    /// before it drops what is left, and so before its release of that says otherwise (R2).
+    given_up: OnceLock<u64>,
 }
 
 #[derive(Default)]
@@ -116,6 +119,18 @@ impl LaneCounters {
     pub(crate) fn count_shared(&self) {
         // Relaxed: a counter.
         self.shared.accepted.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The worker delivers nothing from `sequence` on.
+    pub(crate) fn give_up(&self, sequence: u64) {
+        // Once: a lane has one life.
+        let _ = self.given_up.set(sequence);
+    }
+
+    /// Whether something before `target` was dropped undelivered.
+    pub(crate) fn gave_up_before(&self, target: u64) -> bool {
+        let from = self.given_up.get();
+        from.is_some_and(|from| target.wrapping_sub(*from) as i64 > 0)
     }
 
     fn delivered(&self) -> u64 {

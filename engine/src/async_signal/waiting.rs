@@ -1,6 +1,7 @@
 //! Waiting for a lane: for room in it, or until everything in it is delivered.
 
 use super::core::SignalCore;
+use super::post::LaneCounters;
 use crate::context::{Context, Stop};
 use crate::engine::manual::NoTurn;
 use crate::engine::shared::{Phase, Status, WorkerShared};
@@ -102,11 +103,13 @@ pub(crate) fn for_room<T: Send + 'static>(
 pub(crate) fn for_release<T: Send + 'static>(
     core: &SignalCore<T>,
     worker: &WorkerShared,
-    lane: &Monitor<T>,
+    (lane, counters): (&Monitor<T>, &LaneCounters),
     target: u64,
     deadline: Option<Instant>,
 ) -> Result<(), FlushError> {
-    let done = || target.wrapping_sub(lane.released()) as i64 <= 0;
+    let released = || target.wrapping_sub(lane.released()) as i64 <= 0;
+    // In this order: a worker that drops what it has not delivered says so before it releases it.
+    let done = || released() && !counters.gave_up_before(target);
     if done() {
         return Ok(());
     }
