@@ -1,0 +1,8 @@
+//! It may own what may go there.
+
+use corecast::Engine;
+
+fn main() {
+    let mut seen = 0;
+    let _engine = Engine::builder().manual().on_fault(move |_| seen += 1).build();
+}
