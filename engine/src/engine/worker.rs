@@ -303,6 +303,10 @@ impl Drop for Worker {
     /// Also when a panic ends the worker: what its lanes drop is user code, and a second panic on the
     /// way out would end the process.
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            // Before the lanes close, so that whoever finds one closed finds out why.
+            self.shared.set_status(Status::Dead);
+        }
         self.drop_lanes();
     }
 }
