@@ -402,3 +402,21 @@ fn a_sharded_listener_that_panics_leaves_the_other_shards_alone() {
         });
     });
 }
+
+#[test]
+fn the_key_of_a_spent_listener_goes_with_the_listener() {
+    watched(|| {
+        let signal = SyncSignal::<u64>::new();
+        for _ in 0..20 {
+            let once = Listener::new(|_: &u64| panic!("once")).once().key("once");
+            signal.add(once).expect("a free key").detach();
+            assert!(signal.contains_key("once"));
+            assert_eq!(signal.emit(&7).failed, 1);
+            // The first of these takes the spent one out, and the next may get its memory.
+            let others: Vec<_> = (0..4).map(|_| signal.subscribe(|_| {})).collect();
+            assert!(!signal.contains_key("once"));
+            assert!(!signal.unsubscribe("once"));
+            assert_eq!(signal.emit(&7).delivered, others.len());
+        }
+    });
+}
