@@ -2,8 +2,8 @@
 
 use crate::support::*;
 use corecast::{
-    Context, Delivery, EmitError, FaultKind, FaultPolicy, Listener, Subscription, SyncEmitter,
-    SyncSignal, WorkerId, WorkerListener,
+    Context, Delivery, EmitError, FaultKind, FaultPolicy, Listener, SignalError, Subscription,
+    SyncEmitter, SyncSignal, WorkerId, WorkerListener,
 };
 
 /// What the bad one of three listeners does.
@@ -228,6 +228,17 @@ fn the_first_of_several_panics_is_propagated_and_the_others_are_faults() {
             .collect();
         assert_eq!(messages, ["first", "second"]);
         drop(added);
+    });
+}
+
+#[test]
+fn on_a_worker_there_is_nobody_to_propagate_to() {
+    watched(|| {
+        let engine = engine(1, true);
+        let signal = engine
+            .signal::<u64>("three")
+            .fault_policy(FaultPolicy::Propagate);
+        assert_eq!(signal.build().map(drop), Err(SignalError::Propagate));
     });
 }
 
