@@ -3,7 +3,7 @@
 use corecast::Engine;
 use std::cell::Cell;
 
-fn main() {
+pub(crate) fn main() {
     let engine = Engine::builder().manual().build().unwrap();
     let signal = engine.signal::<Cell<u64>>("cell").build().unwrap();
     signal.subscribe(|cell| cell.set(cell.get() + 1)).detach();

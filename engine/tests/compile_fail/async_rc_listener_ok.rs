@@ -3,7 +3,7 @@
 use corecast::Engine;
 use std::cell::Cell;
 
-fn main() {
+pub(crate) fn main() {
     let engine = Engine::builder().manual().build().unwrap();
     let signal = engine.signal::<u64>("numbers").build().unwrap();
     let seen = Cell::new(7);

@@ -7,8 +7,10 @@ thread_local! {
     static KEPT: Cell<Option<usize>> = const { Cell::new(None) };
 }
 
-fn main() {
+pub(crate) fn main() {
     let engine = Engine::builder().manual().build().unwrap();
     let signal = engine.signal::<u64>("numbers").build().unwrap();
-    signal.subscribe_batch(|batch| KEPT.set(Some(batch.len()))).detach();
+    signal
+        .subscribe_batch(|batch| KEPT.set(Some(batch.len())))
+        .detach();
 }

@@ -3,7 +3,7 @@
 use corecast::{Batch, Engine};
 use std::cell::Cell;
 
-fn main() {
+pub(crate) fn main() {
     let engine = Engine::builder().manual().build().unwrap();
     let signal = engine.signal::<Cell<u64>>("cells").build().unwrap();
     let elsewhere = move |batch: Batch<'_, Cell<u64>>| {

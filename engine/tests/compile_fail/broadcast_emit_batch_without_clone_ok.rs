@@ -5,7 +5,7 @@ use corecast::Engine;
 #[derive(Clone)]
 struct Order;
 
-fn main() {
+pub(crate) fn main() {
     let engine = Engine::builder().manual().build().unwrap();
     let signal = engine.signal::<Order>("orders").build().unwrap();
     let mut emitter = signal.emitter().unwrap();

@@ -2,7 +2,7 @@
 
 use corecast::Context;
 
-fn main() {
+pub(crate) fn main() {
     let context = Context::none();
     let token = context.cancel_token();
     let _second = token.clone();

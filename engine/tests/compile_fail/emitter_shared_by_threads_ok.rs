@@ -2,7 +2,7 @@
 
 use corecast::Engine;
 
-fn main() {
+pub(crate) fn main() {
     let engine = Engine::builder().manual().build().unwrap();
     let signal = engine.signal::<u64>("numbers").build().unwrap();
     let emitter = signal.emitter().unwrap();

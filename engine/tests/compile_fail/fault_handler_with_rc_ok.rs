@@ -2,7 +2,13 @@
 
 use corecast::Engine;
 
-fn main() {
+pub(crate) fn main() {
     let mut seen = 0;
-    let _engine = Engine::builder().manual().on_fault(move |_| seen += 1).build();
+    let _engine = Engine::builder()
+        .manual()
+        .on_fault(move |_| {
+            seen += 1;
+            println!("{seen}");
+        })
+        .build();
 }

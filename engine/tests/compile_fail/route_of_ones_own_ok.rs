@@ -2,7 +2,11 @@
 
 use corecast::Engine;
 
-fn main() {
+pub(crate) fn main() {
     let engine = Engine::builder().manual().build().unwrap();
-    let _signal = engine.signal::<u64>("numbers").shard_by(|n| n % 2).build().unwrap();
+    let _signal = engine
+        .signal::<u64>("numbers")
+        .shard_by(|n| n % 2)
+        .build()
+        .unwrap();
 }

@@ -4,8 +4,12 @@ use corecast::Engine;
 
 struct Order;
 
-fn main() {
+pub(crate) fn main() {
     let engine = Engine::builder().manual().build().unwrap();
-    let signal = engine.signal::<Order>("orders").recycled(|| Order).build().unwrap();
+    let signal = engine
+        .signal::<Order>("orders")
+        .recycled(|| Order)
+        .build()
+        .unwrap();
     signal.emitter().unwrap().emit_with(|_| {}).unwrap();
 }

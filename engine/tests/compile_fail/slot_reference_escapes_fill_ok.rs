@@ -2,9 +2,13 @@
 
 use corecast::Engine;
 
-fn main() {
+pub(crate) fn main() {
     let engine = Engine::builder().manual().build().unwrap();
-    let signal = engine.signal::<String>("texts").recycled(String::new).build().unwrap();
+    let signal = engine
+        .signal::<String>("texts")
+        .recycled(String::new)
+        .build()
+        .unwrap();
     let mut emitter = signal.emitter().unwrap();
     let mut kept: Option<usize> = None;
     emitter.emit_with(|slot| kept = Some(slot.len())).unwrap();

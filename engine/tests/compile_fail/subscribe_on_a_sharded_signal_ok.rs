@@ -2,8 +2,12 @@
 
 use corecast::Engine;
 
-fn main() {
+pub(crate) fn main() {
     let engine = Engine::builder().manual().build().unwrap();
-    let signal = engine.signal::<u64>("numbers").shard_by(|n| *n).build().unwrap();
+    let signal = engine
+        .signal::<u64>("numbers")
+        .shard_by(|n| *n)
+        .build()
+        .unwrap();
     signal.subscribe_sharded(|_| |_: &u64| {}).detach();
 }

@@ -4,7 +4,7 @@
 
 use corecast::SyncSignal;
 
-fn main() {
+pub(crate) fn main() {
     let signal = SyncSignal::<u64>::new();
     signal.subscribe(|_| {}).detach();
     let _kept = signal.subscribe(|_| {});

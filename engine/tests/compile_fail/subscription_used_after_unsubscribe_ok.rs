@@ -2,7 +2,7 @@
 
 use corecast::SyncSignal;
 
-fn main() {
+pub(crate) fn main() {
     let signal = SyncSignal::<u64>::new();
     let subscription = signal.subscribe(|_| {});
     assert!(subscription.is_active());

@@ -3,7 +3,7 @@
 use corecast::SyncSignal;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-fn main() {
+pub(crate) fn main() {
     let signal = SyncSignal::<u64>::new();
     let seen = AtomicU64::new(7);
     signal.subscribe(move |n| seen.store(*n, Relaxed)).detach();

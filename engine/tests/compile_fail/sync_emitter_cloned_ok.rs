@@ -2,7 +2,7 @@
 
 use corecast::SyncSignal;
 
-fn main() {
+pub(crate) fn main() {
     let signal = SyncSignal::<u64>::new();
     let _emitter = signal.emitter();
     let _second = signal.emitter();

@@ -3,7 +3,9 @@
 use corecast::SyncSignal;
 use std::sync::Arc;
 
-fn main() {
+pub(crate) fn main() {
     let signal = Arc::new(SyncSignal::<u64>::new());
-    std::thread::spawn(move || drop(signal.emitter())).join().unwrap();
+    std::thread::spawn(move || drop(signal.emitter()))
+        .join()
+        .unwrap();
 }

@@ -3,8 +3,10 @@
 use corecast::SyncSignal;
 use std::sync::Mutex;
 
-fn main() {
+pub(crate) fn main() {
     let signal = SyncSignal::<u64>::new();
     let seen = Mutex::new(7);
-    signal.subscribe(move |n| *seen.lock().unwrap() = *n).detach();
+    signal
+        .subscribe(move |n| *seen.lock().unwrap() = *n)
+        .detach();
 }

@@ -3,7 +3,7 @@
 use corecast::SyncSignal;
 use std::rc::Rc;
 
-fn main() {
+pub(crate) fn main() {
     let signal = SyncSignal::<Rc<u64>>::new();
     std::thread::scope(|scope| {
         scope.spawn(|| signal.emit(&Rc::new(7)));

@@ -3,7 +3,7 @@
 use corecast::SyncSignal;
 use std::sync::Arc;
 
-fn main() {
+pub(crate) fn main() {
     let signal = SyncSignal::<u64>::new();
     let seen = Arc::new(7);
     signal.subscribe(move |_| drop(Arc::clone(&seen))).detach();

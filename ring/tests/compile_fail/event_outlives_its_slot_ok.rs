@@ -1,6 +1,6 @@
 //! Looked at before.
 
-fn main() {
+pub(crate) fn main() {
     let (mut producer, mut consumer) = corecast_ring::spsc::<u64>(2).unwrap();
     producer.try_push(7).unwrap();
     assert_eq!(consumer.poll(1), 1);

@@ -1,6 +1,6 @@
 //! Many may push through one reference.
 
-fn main() {
+pub(crate) fn main() {
     let (producer, _consumer) = corecast_ring::mpsc::<u64>(2).unwrap();
     std::thread::scope(|scope| {
         scope.spawn(|| producer.try_push(1));

@@ -1,6 +1,6 @@
 //! The value may leave.
 
-fn main() {
+pub(crate) fn main() {
     let (mut producer, mut consumer) = corecast_ring::spsc::<u64>(2).unwrap();
     producer.try_push(7).unwrap();
     let mut kept: Vec<u64> = Vec::new();

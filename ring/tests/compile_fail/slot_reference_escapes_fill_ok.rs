@@ -1,6 +1,6 @@
 //! What was read from it may leave.
 
-fn main() {
+pub(crate) fn main() {
     let (mut producer, _consumer) = corecast_ring::spsc_recycled(2, String::new).unwrap();
     let mut kept: Option<usize> = None;
     let claim = producer.claim().unwrap();

@@ -1,6 +1,6 @@
 //! What was read from it may leave.
 
-fn main() {
+pub(crate) fn main() {
     let options = corecast_ring::RingOptions::new();
     let (producer, _consumer) = options.mpsc_recycled(2, String::new).unwrap();
     let mut kept: Option<usize> = None;

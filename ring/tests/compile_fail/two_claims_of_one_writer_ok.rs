@@ -1,6 +1,6 @@
 //! One after the other.
 
-fn main() {
+pub(crate) fn main() {
     let (mut producer, _consumer) = corecast_ring::spsc::<u64>(2).unwrap();
     let first = producer.claim().unwrap();
     first.publish(1);
