@@ -282,7 +282,7 @@ impl<T: Send + 'static, R: Route<T>> Piece<'_, T, R> {
     }
 }
 
-impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
+impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
     /// Emits the events of `events` in pieces: each is written to its slots first and published as
     /// a run. When a lane is full the signal's [`Overflow`](crate::Overflow) says what happens.
     /// Should the iterator panic, the events it had yielded are published and nothing else.
@@ -295,7 +295,10 @@ impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
     pub fn emit_batch(
         &mut self,
         events: impl IntoIterator<Item = T>,
-    ) -> Result<usize, BatchRejected<T>> {
+    ) -> Result<usize, BatchRejected<T>>
+    where
+        R: Route<T>,
+    {
         let mut events = events.into_iter();
         let mut accepted = 0;
         let mut held = None;

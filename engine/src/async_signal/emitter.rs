@@ -392,7 +392,7 @@ pub(crate) enum SampledLanes {
     Active,
 }
 
-impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
+impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
     /// Emits an event; when a lane is full the signal's [`Overflow`] says what happens.
     ///
     /// # Errors
@@ -409,7 +409,10 @@ impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
     ///
     /// What the caller did before happens before the listeners' calls.
     #[inline(always)]
-    pub fn emit(&mut self, event: T) -> Result<(), Rejected<T>> {
+    pub fn emit(&mut self, event: T) -> Result<(), Rejected<T>>
+    where
+        R: Route<T>,
+    {
         match self.push(event) {
             Ok(()) => Ok(()),
             Err(refused) => self.emit_refused(refused, self.core.options.overflow, None),
@@ -422,7 +425,10 @@ impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
     ///
     /// [`Rejected`] hands the event back with the reason.
     #[inline(always)]
-    pub fn try_emit(&mut self, event: T) -> Result<(), Rejected<T>> {
+    pub fn try_emit(&mut self, event: T) -> Result<(), Rejected<T>>
+    where
+        R: Route<T>,
+    {
         match self.push(event) {
             Ok(()) => Ok(()),
             Err(refused) => self.emit_refused(refused, Overflow::Reject, None),
@@ -436,13 +442,18 @@ impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
     /// # Errors
     ///
     /// [`Rejected`] hands the event back with the reason.
-    pub fn emit_within(&mut self, event: T, context: &Context) -> Result<(), Rejected<T>> {
+    pub fn emit_within(&mut self, event: T, context: &Context) -> Result<(), Rejected<T>>
+    where
+        R: Route<T>,
+    {
         match self.push(event) {
             Ok(()) => Ok(()),
             Err(refused) => self.emit_refused(refused, Overflow::Wait, Some(context)),
         }
     }
+}
 
+impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
     #[cold]
     #[inline(never)]
     fn emit_refused(

@@ -117,7 +117,7 @@ impl<T: Send + 'static, R: Routing<T>> AsyncSignal<T, R> {
     }
 }
 
-impl<T: Send + 'static, R: Route<T>> AsyncSignal<T, R> {
+impl<T: Send + 'static, R: Routing<T>> AsyncSignal<T, R> {
     /// Emits an event from any thread, through the signal's shared lanes. Slower than an
     /// [`Emitter`]: several read-modify-writes on shared lines. The first call makes the lanes and
     /// allocates.
@@ -125,7 +125,10 @@ impl<T: Send + 'static, R: Route<T>> AsyncSignal<T, R> {
     /// # Errors
     ///
     /// [`Rejected`] hands the event back with the reason.
-    pub fn emit(&self, event: T) -> Result<(), Rejected<T>> {
+    pub fn emit(&self, event: T) -> Result<(), Rejected<T>>
+    where
+        R: Route<T>,
+    {
         self.shared
             .emit(&self.core, &self.route, event, self.core.options.overflow)
     }
@@ -135,7 +138,10 @@ impl<T: Send + 'static, R: Route<T>> AsyncSignal<T, R> {
     /// # Errors
     ///
     /// [`Rejected`] hands the event back with the reason.
-    pub fn try_emit(&self, event: T) -> Result<(), Rejected<T>> {
+    pub fn try_emit(&self, event: T) -> Result<(), Rejected<T>>
+    where
+        R: Route<T>,
+    {
         self.shared
             .emit(&self.core, &self.route, event, Overflow::Reject)
     }
@@ -188,14 +194,17 @@ impl<T: Send + 'static> AsyncSignal<T, Broadcast> {
     }
 }
 
-impl<T: Send + 'static, R: Routing<T> + OneWorker> AsyncSignal<T, R> {
+impl<T: Send + 'static, R: Routing<T>> AsyncSignal<T, R> {
     /// Subscribes a listener on every worker, each made by `make` for its worker: an event reaches
     /// the one of the worker that it is sent to.
     #[track_caller]
     pub fn subscribe_sharded<F: FnMut(&T) + Send + 'static>(
         &self,
         mut make: impl FnMut(WorkerId) -> F,
-    ) -> Subscription {
+    ) -> Subscription
+    where
+        R: OneWorker,
+    {
         let make = |worker| WorkerListener::new(make(worker));
         self.core.add_everywhere(make, Location::caller())
     }
@@ -205,7 +214,10 @@ impl<T: Send + 'static, R: Routing<T> + OneWorker> AsyncSignal<T, R> {
     pub fn subscribe_sharded_batch<F: FnMut(Batch<'_, T>) + Send + 'static>(
         &self,
         mut make: impl FnMut(WorkerId) -> F,
-    ) -> Subscription {
+    ) -> Subscription
+    where
+        R: OneWorker,
+    {
         let make = |worker| WorkerListener::batch(make(worker));
         self.core.add_everywhere(make, Location::caller())
     }

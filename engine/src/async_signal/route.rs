@@ -46,6 +46,9 @@ impl<T> Routing<T> for Broadcast {
     }
 }
 
+// Of an event that is not `Clone` the compiler then says what the trait says, rather than what this
+// wants. (For the same reason the bounds are on the methods that emit, not on their `impl`.)
+#[diagnostic::do_not_recommend]
 impl<T: Clone> Route<T> for Broadcast {
     #[inline(always)]
     fn duplicate(event: &T) -> T {

@@ -139,7 +139,10 @@ impl<T: Send + 'static> SharedLanes<T> {
             .map(|post| make(&post.worker.parker))
             .collect();
         // Refused by the allocator: as full as a lane can be.
-        let rings = rings.map_err(|_| RejectReason::Full)?;
+        let mut rings = rings.map_err(|_| RejectReason::Full)?;
+        // Those of a caller that comes too late are dropped outside the lock: recycled values go with
+        // them, and their drop is user code.
+        let rings = &mut rings;
         Ok(core.with_lane_ids(|next_id| {
             // Under the lock: whoever else comes at the same time finds these.
             self.lanes.get_or_init(|| {
@@ -159,7 +162,11 @@ impl<T: Send + 'static> SharedLanes<T> {
                     drop(post.worker.send(Mail::Lane(Box::new(drain))));
                     end
                 };
-                core.posts.iter().zip(rings).map(connect).collect()
+                core.posts
+                    .iter()
+                    .zip(rings.drain(..))
+                    .map(connect)
+                    .collect()
             })
         }))
     }

@@ -18,10 +18,12 @@ pub use metrics::{EngineMetrics, WorkerMetrics, WorkerState};
 pub use shared::WorkerInfo;
 pub use shutdown::ShutdownReport;
 
+use crate::WorkerId;
 use crate::async_signal::AsyncSignalBuilder;
 use crate::fault::FaultQueue;
 use core::fmt;
-use shared::EngineShared;
+use corecast_ring::WaitStrategy;
+use shared::{EngineShared, Mail};
 use shutdown::{Ending, Lifecycle, Running};
 use std::sync::Arc;
 use std::time::Duration;
@@ -132,6 +134,30 @@ impl Engine {
     pub fn shutdown(&self, limit: Duration) -> ShutdownReport {
         let lifecycle = &self.handle.lifecycle;
         lifecycle.shut_down(&self.handle.shared, limit, Ending::Reported)
+    }
+}
+
+impl Engine {
+    /// Ends a worker's thread by a panic outside any listener, and waits for it unless that is this
+    /// thread, whose call in hand comes first. Nothing else can bring that about, so this is how tests
+    /// see what everybody else learns of it. No part of the interface. Does nothing in a manual
+    /// engine, which has no threads.
+    #[doc(hidden)]
+    pub fn kill_worker(&self, worker: WorkerId) {
+        let shared = &self.handle.shared;
+        let Some(worker) = shared.workers.get(worker.index()) else {
+            return;
+        };
+        if shared.manual.is_some() || worker.send(Mail::Die).is_some() {
+            return;
+        }
+        if wait_graph::current() != Some(worker.key) {
+            let mut idle = WaitStrategy::park().idle();
+            idle.wait_until(&shared.left, None, || worker.is_gone());
+            // As its thread does in a moment, so that emissions after this call know.
+            let signals = shared.live_signals();
+            signals.iter().for_each(|signal| signal.lanes_changed());
+        }
     }
 }
 

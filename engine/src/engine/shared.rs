@@ -33,6 +33,8 @@ pub(crate) enum Mail {
     Collect(Weak<dyn Collect>),
     /// Something to drop on this worker.
     Drop(Box<dyn Send>),
+    /// To end by a panic, as nothing else can make a worker do: for tests.
+    Die,
 }
 
 /// A listener set that belongs to a worker.

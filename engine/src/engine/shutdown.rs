@@ -6,7 +6,8 @@
 //! 3. *Sealed*: workers drain to the end and leave.
 //! 4. At the deadline, *Abandoned*: workers leave after the call in hand. Those that do not come
 //!    back from a listener are reported as stuck and left behind.
-//! 5. The others are joined. What removed listeners had captured they have dropped on their way out.
+//! 5. The others are joined, once everybody may have the report. What removed listeners had captured
+//!    they have dropped on their way out.
 
 use super::manual::NoTurn;
 use super::reporter::Reporter;
@@ -94,7 +95,12 @@ impl Running {
             .for_each(|worker| worker.parker.wake_all());
     }
 
-    fn shut_down(&mut self, limit: Duration, ending: Ending) -> ShutdownReport {
+    /// The report, and the threads to join.
+    fn shut_down(
+        &mut self,
+        limit: Duration,
+        ending: Ending,
+    ) -> (ShutdownReport, Vec<PinnedThread<()>>) {
         let deadline = Instant::now().checked_add(limit);
         let engine = Arc::clone(&self.engine);
         engine.transition_to(Phase::Closing);
@@ -135,12 +141,12 @@ impl Running {
             stuck,
             ..ShutdownReport::default()
         };
-        self.join(&mut report);
+        let threads = self.threads_left(&mut report);
         if let Some(reporter) = &mut self.reporter {
             let left = deadline.map_or(GRACE, |at| at.saturating_duration_since(Instant::now()));
             reporter.stop(left.max(GRACE));
         }
-        report
+        (report, threads)
     }
 
     /// Waits until the workers have delivered everything and left, or tells them to leave it; those
@@ -180,18 +186,30 @@ impl Running {
         still_there.map(|index| engine.workers[index].id).collect()
     }
 
-    /// Joins the threads that have left.
-    fn join(&mut self, report: &mut ShutdownReport) {
+    /// The threads of the workers that are not stuck; the dead are reported.
+    fn threads_left(&mut self, report: &mut ShutdownReport) -> Vec<PinnedThread<()>> {
         let threads = core::mem::take(&mut self.threads);
+        let mut left = Vec::with_capacity(threads.len());
         for (worker, thread) in self.engine.workers.iter().zip(threads) {
-            if report.stuck.contains(&worker.id) {
-                continue;
-            }
-            // A panic that ended it shows in its status.
-            let _ = thread.join();
             if worker.status() == Status::Dead {
                 report.dead.push(worker.id);
             }
+            if !report.stuck.contains(&worker.id) {
+                left.push(thread);
+            }
+        }
+        left
+    }
+}
+
+/// Waits for the ends of threads that have nothing left to do, but for thread-locals' destructors.
+/// One of these may be the caller.
+fn join(threads: Vec<PinnedThread<()>>) {
+    let here = std::thread::current().id();
+    for thread in threads {
+        if thread.thread().id() != here {
+            // A panic that ended it shows in its worker's status.
+            let _ = thread.join();
         }
     }
 }
@@ -264,10 +282,14 @@ impl Lifecycle {
             State::Running(running) => {
                 *lock(&self.by) = here;
                 life::shutdown_began(limit);
-                let report = running.shut_down(limit, ending);
+                let (report, threads) = running.shut_down(limit, ending);
                 life::shut_down(&report);
                 *lock(&self.by) = None;
                 *state = State::Over(report.clone());
+                // Behind the lock: a thread-local's destructor on a worker's thread may want the
+                // report before that thread can end.
+                drop(state);
+                join(threads);
                 report
             }
         }

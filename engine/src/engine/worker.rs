@@ -269,6 +269,7 @@ impl Worker {
 
     #[cold]
     fn read_mail(&mut self) {
+        let mut dies = false;
         for mail in self.shared.take_mail() {
             match mail {
                 Mail::Lane(lane) => {
@@ -285,8 +286,10 @@ impl Worker {
                     }
                 }
                 Mail::Drop(what) => discard(what, walk::discard),
+                Mail::Die => dies = true,
             }
         }
+        assert!(!dies, "worker {} was told to die", self.shared.id);
     }
 
     /// Gives up the lanes on this thread, for a worker that leaves.
@@ -296,12 +299,24 @@ impl Worker {
     }
 }
 
+impl Drop for Worker {
+    /// Also when a panic ends the worker: what its lanes drop is user code, and a second panic on the
+    /// way out would end the process.
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            // Before the lanes close, so that whoever finds one closed finds out why.
+            self.shared.set_status(Status::Dead);
+        }
+        self.drop_lanes();
+    }
+}
+
 /// What a worker that is gone has not read.
 pub(crate) fn discard_unread(mail: Vec<Mail>) {
     for mail in mail {
         match mail {
             Mail::Lane(lane) => lane.give_up(),
-            Mail::Collect(_) => {}
+            Mail::Collect(_) | Mail::Die => {}
             Mail::Drop(what) => discard(what, walk::discard),
         }
     }

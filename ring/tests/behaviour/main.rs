@@ -7,6 +7,8 @@ mod event_types;
 mod mpsc;
 mod parker;
 mod recycled;
+mod recycled_machine;
+mod shared_machine;
 mod spsc;
 mod staging;
 mod state_machine;

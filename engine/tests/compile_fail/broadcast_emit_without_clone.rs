@@ -1,0 +1,12 @@
+//! A broadcast copies events, and says so.
+
+use corecast::Engine;
+
+struct Order;
+
+fn main() {
+    let engine = Engine::builder().manual().build().unwrap();
+    let signal = engine.signal::<Order>("orders").build().unwrap();
+    let mut emitter = signal.emitter().unwrap();
+    emitter.emit(Order).unwrap();
+}

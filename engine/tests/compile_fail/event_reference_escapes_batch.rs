@@ -1,0 +1,10 @@
+//! So are the events of a batch.
+
+use corecast::Engine;
+
+fn main() {
+    let engine = Engine::builder().manual().build().unwrap();
+    let signal = engine.signal::<u64>("numbers").build().unwrap();
+    let mut kept: Vec<&'static u64> = Vec::new();
+    signal.subscribe_batch(move |batch| kept.extend(batch.iter())).detach();
+}
