@@ -9,6 +9,7 @@
 //! sees the claim and waits for its stamp. The lane events accepted are exact from then on.
 
 use super::builder::SignalOptions;
+use super::latency::{self, WorkerLatency};
 use super::listener::{Lane, WorkerListener};
 use super::post::{LaneId, Post};
 use super::record::EmitterRecord;
@@ -18,13 +19,12 @@ use crate::engine::shared::{EngineShared, LaneEvents, SignalControl};
 use crate::error::SubscribeError;
 use crate::fault::Fault;
 use crate::listener::set::{Handle, OwnedListener};
-use crate::metrics::{Latency, SignalMetrics};
+use crate::metrics::SignalMetrics;
 use crate::subscription::{Removal, Subscription};
 use crate::walk::Depth;
 use cache_padded::CachePadded;
 use core::panic::Location;
 use corecast_ring::sync::{AtomicU64, Mutex, Ordering, lock};
-use hdrhistogram::Histogram;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
@@ -41,7 +41,6 @@ pub(crate) struct SignalCore<T: Send + 'static> {
     pub(crate) posts: Box<[Arc<Post<T>>]>,
     state: Mutex<State<T>>,
     pub(crate) shared: SharedCounters,
-    pub(crate) latency: Mutex<Option<Histogram<u64>>>,
 }
 
 struct State<T> {
@@ -69,10 +68,6 @@ impl Counts {
 
 impl<T: Send + 'static> SignalCore<T> {
     pub(crate) fn new(engine: Arc<EngineShared>, options: SignalOptions<T>) -> Arc<Self> {
-        let latency = (options.sample > 0).then(|| {
-            // One nanosecond to an hour, three digits: a few tens of kilobytes.
-            Histogram::new_with_bounds(1, 3_600_000_000_000, 3).ok()
-        });
         let core = Arc::new_cyclic(|this: &Weak<Self>| {
             let post = |worker: &Arc<_>| {
                 let faults = Arc::clone(&engine.faults);
@@ -83,6 +78,7 @@ impl<T: Send + 'static> SignalCore<T> {
                     engine.fence_pair,
                     name,
                     faults,
+                    options.sample > 0,
                 )
             };
             Self {
@@ -96,7 +92,6 @@ impl<T: Send + 'static> SignalCore<T> {
                     next_lane: 0,
                 }),
                 shared: SharedCounters::default(),
-                latency: Mutex::new(latency.flatten()),
             }
         });
         let control: Weak<dyn SignalControl> = Arc::<Self>::downgrade(&core) as _;
@@ -356,26 +351,6 @@ impl<T: Send + 'static> SignalCore<T> {
             manual.while_idle(deadline, || post.set.collect_as_owner());
         }
     }
-
-    pub(crate) fn record_latency(&self, nanoseconds: u64) {
-        if let Some(histogram) = &mut *lock(&self.latency) {
-            histogram.saturating_record(nanoseconds.max(1));
-        }
-    }
-
-    fn latency(&self) -> Option<Latency> {
-        let latency = lock(&self.latency);
-        let histogram = latency.as_ref()?;
-        let at = |quantile| std::time::Duration::from_nanos(histogram.value_at_quantile(quantile));
-        Some(Latency {
-            p50: at(0.5),
-            p90: at(0.9),
-            p99: at(0.99),
-            p999: at(0.999),
-            max: std::time::Duration::from_nanos(histogram.max()),
-            count: histogram.len(),
-        })
-    }
 }
 
 impl<T: Send + 'static> SignalControl for SignalCore<T> {
@@ -427,7 +402,7 @@ impl<T: Send + 'static> SignalControl for SignalCore<T> {
             dropped: counts.dropped,
             listeners: self.len(),
             bytes: size_of::<Self>(),
-            latency: self.latency(),
+            latency: latency::merged(self.posts.iter().filter_map(|post| post.latency.as_ref())),
             ..SignalMetrics::at_this_moment()
         };
         for post in &self.posts {
@@ -438,6 +413,7 @@ impl<T: Send + 'static> SignalControl for SignalCore<T> {
             let (arrays, bytes) = post.set.retired();
             metrics.retired_arrays += arrays;
             metrics.bytes += bytes + post.set.bytes() + size_of::<Post<T>>();
+            metrics.bytes += post.latency.as_ref().map_or(0, WorkerLatency::bytes);
             metrics.lanes.extend(post.lane_metrics());
         }
         metrics.bytes += metrics.lanes.iter().map(|lane| lane.bytes).sum::<usize>();
@@ -466,6 +442,5 @@ const _: () = {
     const WORD: usize = offset_of!(SignalCore<u64>, word);
     assert!(WORD.abs_diff(offset_of!(SignalCore<u64>, state)) >= 128);
     assert!(WORD.abs_diff(offset_of!(SignalCore<u64>, shared)) >= 128);
-    assert!(WORD.abs_diff(offset_of!(SignalCore<u64>, latency)) >= 128);
     assert!(size_of::<CachePadded<AtomicU64>>() >= 128);
 };

@@ -120,9 +120,8 @@ impl<T: Send + 'static> LaneDrain<T> {
         } else {
             ready
         };
-        if let Some(emitted) = sampled {
-            self.core
-                .record_latency(emitted.elapsed().as_nanos() as u64);
+        if let (Some(emitted), Some(latency)) = (sampled, &self.post.latency) {
+            latency.record(emitted.elapsed());
         }
         whole
     }

@@ -12,6 +12,7 @@ mod bulk;
 mod core;
 mod emitter;
 mod lane;
+mod latency;
 pub(crate) mod listener;
 mod post;
 mod record;

@@ -1,6 +1,7 @@
 //! What a signal has at one worker: the listeners there, and the lanes that lead there.
 
 use super::core::SignalCore;
+use super::latency::WorkerLatency;
 use super::listener::Lane;
 use crate::engine::shared::{Collect, LaneEvents, Mail, WorkerShared};
 use crate::engine::wait_graph;
@@ -149,6 +150,8 @@ pub(crate) struct Post<T: Send + 'static> {
     /// There is a listener here. Written under the signal's lock.
     active: AtomicBool,
     lanes: Mutex<Lanes<T>>,
+    /// Where latency is sampled.
+    pub(crate) latency: Option<WorkerLatency>,
     signal: Weak<SignalCore<T>>,
     /// The worker has been told to collect and has not begun.
     collect_asked: Arc<AtomicBool>,
@@ -161,6 +164,7 @@ impl<T: Send + 'static> Post<T> {
         fences: FencePair,
         name: Arc<str>,
         faults: Arc<FaultQueue>,
+        samples: bool,
     ) -> Arc<Self> {
         Arc::new_cyclic(|this: &Weak<Self>| {
             let collect_asked = Arc::new(AtomicBool::new(false));
@@ -195,6 +199,7 @@ impl<T: Send + 'static> Post<T> {
                     entries: Vec::new(),
                     folded: LaneEvents::default(),
                 }),
+                latency: samples.then(WorkerLatency::new).flatten(),
                 signal,
                 collect_asked,
             }
