@@ -55,10 +55,6 @@ impl<T> LaneEntry<T> {
             delivered,
         }
     }
-
-    fn high_water(&self) -> usize {
-        self.counters.words.high_water.load(Ordering::Relaxed) as usize
-    }
 }
 
 /// Events that a lane with one emitter has accepted.
@@ -105,9 +101,16 @@ impl LaneCounters {
         self.words.delivered.store(delivered, Ordering::Relaxed);
     }
 
+    /// The most events that have been found waiting.
+    #[inline(always)]
+    pub(crate) fn high_water(&self) -> usize {
+        // Relaxed: a number with one writer.
+        self.words.high_water.load(Ordering::Relaxed) as usize
+    }
+
     #[inline(always)]
     pub(crate) fn saw_depth(&self, depth: usize) {
-        if depth as u64 > self.words.high_water.load(Ordering::Relaxed) {
+        if depth > self.high_water() {
             self.words.high_water.store(depth as u64, Ordering::Relaxed);
         }
     }
@@ -333,7 +336,7 @@ impl<T: Send + 'static> Post<T> {
             worker: self.worker.id,
             capacity: entry.monitor.capacity(),
             depth: entry.monitor.depth(),
-            high_water: entry.high_water(),
+            high_water: entry.counters.high_water(),
             bytes: entry.monitor.bytes(),
             shared: entry.shared,
         };

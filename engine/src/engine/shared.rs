@@ -365,7 +365,8 @@ impl EngineShared {
             .iter()
             .position(|one| core::ptr::addr_eq(one.as_ptr(), signal))
         {
-            signals.swap_remove(index);
+            // The others stay in the order in which they were made, by which namesakes are told apart.
+            signals.remove(index);
         }
         lock(&self.folded).add(events);
     }
