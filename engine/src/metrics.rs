@@ -4,6 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Counters and sizes of one signal at one moment.
+///
+/// Exact when nobody emits. While somebody does, each number is of a moment between the call and its
+/// return, and `emitted = accepted + rejected + dropped` holds in every snapshot. Counters only grow,
+/// and keep what listeners, threads and emitters counted that are gone.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SignalMetrics {
@@ -27,15 +31,17 @@ pub struct SignalMetrics {
     pub panicked: u64,
     /// Listeners.
     pub listeners: usize,
-    /// Listener arrays that are out of use and not yet dropped.
+    /// Listener arrays that are out of use and not yet dropped. What stays above 0 says that a walk
+    /// takes long, with it the captured state of listeners that were removed.
     pub retired_arrays: usize,
     /// Bytes held: listener arrays (16 for each listener in each array, on targets with 64-bit
-    /// pointers), retired ones included, and lanes. Not the listeners themselves: see
-    /// [`SyncSignal`](crate::SyncSignal).
+    /// pointers), retired ones included, lanes, and histograms of sampled latencies. Not the
+    /// listeners themselves: see [`SyncSignal`](crate::SyncSignal).
     pub bytes: usize,
     /// The lanes of an asynchronous signal.
     pub lanes: Vec<LaneMetrics>,
-    /// From emit to the end of the listener, where sampling is on.
+    /// From emit to the end of the last listener on a worker, where
+    /// [sampling](crate::AsyncSignalBuilder::sample_latency) is on.
     pub latency: Option<Latency>,
 }
 
@@ -47,9 +53,10 @@ pub struct LaneMetrics {
     pub worker: crate::WorkerId,
     /// Slots.
     pub capacity: usize,
-    /// Events that wait.
+    /// Events that wait, or that the worker has not yet reported as done.
     pub depth: usize,
-    /// The most events that the worker has found waiting.
+    /// The most events that the worker has found waiting. What has come since it last looked shows
+    /// in `depth`.
     pub high_water: usize,
     /// Bytes of its slots.
     pub bytes: usize,
@@ -57,7 +64,7 @@ pub struct LaneMetrics {
     pub shared: bool,
 }
 
-/// Latency percentiles.
+/// Percentiles of sampled latencies, of all workers together, to three digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Latency {
@@ -75,7 +82,7 @@ pub struct Latency {
     pub count: u64,
 }
 
-/// What happened between two snapshots.
+/// What happened between two snapshots of a signal: see [`SignalMetrics::since`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Rates {
@@ -110,6 +117,19 @@ impl SignalMetrics {
     }
 
     /// The rates between `earlier` and this snapshot of the same signal. Zero over no time.
+    ///
+    /// ```
+    /// let signal = corecast::SyncSignal::<u64>::new();
+    /// let even = |n: &u64| if n % 2 == 0 { Ok(()) } else { Err("odd") };
+    /// let _subscription = signal.subscribe_fallible(even);
+    /// let earlier = signal.metrics();
+    /// for n in 0..8 {
+    ///     signal.emit(&n);
+    /// }
+    /// let rates = signal.metrics().since(&earlier);
+    /// assert_eq!(rates.error_rate, 0.5);
+    /// assert!(rates.events_per_second > 0.0);
+    /// ```
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Rates {
         let interval = self.at.saturating_duration_since(earlier.at);
