@@ -15,6 +15,8 @@ pub struct SignalMetrics {
     pub at: Instant,
     /// The signal's name, if it has one.
     pub name: Option<Arc<str>>,
+    /// Which of its engine's signals it is, in the order in which they were made.
+    pub(crate) number: u64,
     /// Events that somebody tried to emit: `accepted + rejected + dropped`.
     pub emitted: u64,
     /// Events that were taken.
@@ -82,7 +84,8 @@ pub struct Latency {
     pub count: u64,
 }
 
-/// What happened between two snapshots of a signal: see [`SignalMetrics::since`].
+/// What happened between two snapshots: see [`SignalMetrics::since`] and
+/// [`EngineMetrics::since`](crate::EngineMetrics::since).
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Rates {
@@ -101,6 +104,7 @@ impl SignalMetrics {
         Self {
             at: Instant::now(),
             name: None,
+            number: 0,
             emitted: 0,
             accepted: 0,
             rejected: 0,
@@ -133,22 +137,59 @@ impl SignalMetrics {
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Rates {
         let interval = self.at.saturating_duration_since(earlier.at);
+        Rates::over(interval, self.calls_since(Some(earlier)))
+    }
+
+    /// What was counted after `earlier`, or in all.
+    pub(crate) fn calls_since(&self, earlier: Option<&Self>) -> Calls {
+        let since = |count: fn(&Self) -> u64| {
+            let before = earlier.map_or(0, count);
+            count(self).saturating_sub(before)
+        };
+        Calls {
+            emitted: since(|one| one.emitted),
+            delivered: since(|one| one.delivered),
+            failed: since(|one| one.failed),
+        }
+    }
+}
+
+/// Events and calls of listeners, counted over some time.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Calls {
+    emitted: u64,
+    delivered: u64,
+    failed: u64,
+}
+
+impl core::iter::Sum for Calls {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, one| Self {
+            emitted: sum.emitted + one.emitted,
+            delivered: sum.delivered + one.delivered,
+            failed: sum.failed + one.failed,
+        })
+    }
+}
+
+impl Rates {
+    /// Zero over no time.
+    pub(crate) fn over(interval: Duration, counted: Calls) -> Self {
         let seconds = interval.as_secs_f64();
-        let rate = |now: u64, then: u64| {
+        let in_a_second = |count: u64| {
             if seconds > 0.0 {
-                now.saturating_sub(then) as f64 / seconds
+                count as f64 / seconds
             } else {
                 0.0
             }
         };
-        let failed = self.failed.saturating_sub(earlier.failed);
-        let calls = failed + self.delivered.saturating_sub(earlier.delivered);
-        Rates {
+        let calls = counted.failed + counted.delivered;
+        Self {
             interval,
-            events_per_second: rate(self.emitted, earlier.emitted),
-            deliveries_per_second: rate(self.delivered, earlier.delivered),
+            events_per_second: in_a_second(counted.emitted),
+            deliveries_per_second: in_a_second(counted.delivered),
             error_rate: if calls > 0 {
-                failed as f64 / calls as f64
+                counted.failed as f64 / calls as f64
             } else {
                 0.0
             },

@@ -36,6 +36,8 @@ const VERSION: u64 = 2;
 pub(crate) struct SignalCore<T: Send + 'static> {
     pub(crate) engine: Arc<EngineShared>,
     pub(crate) options: SignalOptions<T>,
+    /// Which of the engine's signals this is.
+    number: u64,
     /// Read by every emission (S1, S2); written under the lock, and when the engine closes.
     word: CachePadded<AtomicU64>,
     pub(crate) posts: Box<[Arc<Post<T>>]>,
@@ -83,6 +85,7 @@ impl<T: Send + 'static> SignalCore<T> {
             };
             Self {
                 posts: engine.workers.iter().map(post).collect(),
+                number: engine.number_signal(),
                 engine,
                 options,
                 word: CachePadded::new(AtomicU64::new(0)),
@@ -396,6 +399,7 @@ impl<T: Send + 'static> SignalControl for SignalCore<T> {
         let counts = self.counts();
         let mut metrics = SignalMetrics {
             name: Some(Arc::clone(&self.options.name)),
+            number: self.number,
             emitted: counts.accepted + counts.rejected + counts.dropped,
             accepted: counts.accepted,
             rejected: counts.rejected,

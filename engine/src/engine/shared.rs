@@ -299,6 +299,8 @@ pub(crate) struct EngineShared {
     pub(crate) emitter_wait: WaitStrategy,
     phase: CachePadded<AtomicU32>,
     pub(crate) signals: Mutex<Vec<Weak<dyn SignalControl>>>,
+    /// Signals made so far.
+    made: AtomicU64,
     /// What signals counted that are gone.
     pub(crate) folded: Mutex<LaneEvents>,
     /// Held while a listener is placed.
@@ -325,6 +327,7 @@ impl EngineShared {
             emitter_wait,
             phase: CachePadded::new(AtomicU32::new(Phase::Open as u32)),
             signals: Mutex::new(Vec::new()),
+            made: AtomicU64::new(0),
             folded: Mutex::new(LaneEvents::default()),
             placement: Mutex::new(()),
             left: Parker::new(fence_pair),
@@ -350,6 +353,12 @@ impl EngineShared {
 
     pub(crate) fn is_open(&self) -> bool {
         self.phase() == Phase::Open
+    }
+
+    /// A number for a new signal, which no other one of this engine has.
+    pub(crate) fn number_signal(&self) -> u64 {
+        // Relaxed: a counter.
+        self.made.fetch_add(1, Ordering::Relaxed)
     }
 
     /// The signals that are still there.

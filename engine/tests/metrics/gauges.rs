@@ -153,3 +153,33 @@ fn signals_keep_their_order_in_the_engines_metrics_when_one_of_them_goes() {
         ["b", "c", "d"]
     );
 }
+
+#[test]
+fn an_engines_rates_are_those_of_its_signals_whichever_come_and_go() {
+    let engine = manual();
+    let failing = engine.signal::<u64>("namesake").build().unwrap();
+    let goes = engine.signal::<u64>("namesake").build().unwrap();
+    let stays = engine.signal::<u64>("namesake").build().unwrap();
+    let _failing = failing.subscribe_fallible(|_| Err("no"));
+    let _stays = stays.subscribe(|_| {});
+    let emit = |signal: &corecast::AsyncSignal<u64>, events: u64| {
+        (0..events).for_each(|event| signal.emit(event).unwrap());
+        engine.run_until_idle().unwrap();
+    };
+    // What was before does not count.
+    emit(&goes, 100);
+    emit(&stays, 10);
+    let before = engine.metrics();
+    emit(&goes, 100);
+    drop(goes);
+    emit(&failing, 1);
+    emit(&stays, 3);
+    let comes = engine.signal::<u64>("namesake").build().unwrap();
+    emit(&comes, 5);
+    let rates = engine.metrics().since(&before);
+    let seconds = rates.interval.as_secs_f64();
+    assert!((rates.events_per_second * seconds - 9.0).abs() < 1e-6);
+    assert!((rates.deliveries_per_second * seconds - 3.0).abs() < 1e-6);
+    assert!((rates.error_rate - 0.25).abs() < 1e-9);
+    assert_eq!(before.since(&before).events_per_second, 0.0);
+}
