@@ -263,7 +263,8 @@ impl<T: ?Sized + 'static> SyncSignal<T> {
     ///
     /// # Panics
     ///
-    /// Under [`FaultPolicy::Propagate`] alone: with the first listener's panic, after the walk.
+    /// Under [`FaultPolicy::Propagate`](crate::FaultPolicy::Propagate) alone: with the first
+    /// listener's panic, after the walk.
     ///
     /// # Complexity
     ///
@@ -345,7 +346,8 @@ impl<T: ?Sized + 'static> SyncSignal<T> {
     ///
     /// # Panics
     ///
-    /// Under [`FaultPolicy::Propagate`] alone: with the listener's panic, at once.
+    /// Under [`FaultPolicy::Propagate`](crate::FaultPolicy::Propagate) alone: with the listener's
+    /// panic, at once.
     ///
     /// # Complexity
     ///
