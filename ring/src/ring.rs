@@ -289,11 +289,9 @@ impl<T> fmt::Debug for Ring<T> {
 /// });
 /// let (mut idle, mut sum) = (WaitStrategy::park().idle(), 0);
 /// while !(from_ticks.is_closed() && from_orders.is_closed()) {
-///     idle.wait_until(
-///         &place,
-///         || from_ticks.is_ready() || from_orders.is_ready() || from_ticks.is_closed(),
-///         None,
-///     );
+///     idle.wait_until(&place, None, || {
+///         from_ticks.is_ready() || from_orders.is_ready() || from_ticks.is_closed()
+///     });
 ///     from_ticks.drain(usize::MAX, |value| sum += *value);
 ///     from_orders.drain(usize::MAX, |value| sum += *value);
 /// }
