@@ -26,7 +26,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-const VERSIONS: u64 = 50;
+const VERSIONS: u64 = 25;
 const LONG: Duration = Duration::from_secs(60);
 
 /// An event that is handled once, whoever comes first.

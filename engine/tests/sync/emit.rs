@@ -24,7 +24,11 @@ fn plain_and_fallible_listeners_all_run_and_errors_are_counted() {
             let log = log.clone();
             move |_: &u64| {
                 log.push(n);
-                if n % 2 == 0 { Err("even") } else { Ok(()) }
+                if n.is_multiple_of(2) {
+                    Err("even")
+                } else {
+                    Ok(())
+                }
             }
         };
         let _subscriptions = [

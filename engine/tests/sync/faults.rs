@@ -110,7 +110,7 @@ fn describe_is_called_on_a_fault_only() {
     use std::sync::atomic::{AtomicUsize, Ordering};
     static DESCRIBED: AtomicUsize = AtomicUsize::new(0);
     let signal = SyncSignal::<u64>::new();
-    let listener = Listener::new(|n: &u64| assert!(n % 2 == 0)).describe(|n| {
+    let listener = Listener::new(|n: &u64| assert!(n.is_multiple_of(2))).describe(|n| {
         DESCRIBED.fetch_add(1, Ordering::SeqCst);
         n.to_string()
     });
