@@ -9,6 +9,27 @@ use std::time::{Duration, Instant};
 ///
 /// Not `Clone`: it belongs to one call after another of one caller; its [`CancelToken`] is what
 /// other threads hold.
+///
+/// ```
+/// use corecast::{Context, EmitError, SyncSignal};
+/// use std::time::Duration;
+///
+/// let orders = SyncSignal::<u64>::new();
+/// let _subscription = orders.subscribe(|_| {});
+///
+/// let context = Context::with_timeout(Duration::from_secs(60));
+/// assert_eq!(orders.try_emit(&1, &context)?.delivered, 1);
+///
+/// let token = context.cancel_token(); // for another thread, or for a listener
+/// token.cancel();
+/// let stopped = orders.try_emit(&2, &context);
+/// assert!(matches!(stopped, Err(EmitError::Cancelled { delivered: 0 })));
+///
+/// let late = Context::with_timeout(Duration::ZERO);
+/// let stopped = orders.try_emit(&3, &late);
+/// assert!(matches!(stopped, Err(EmitError::DeadlineExceeded { delivered: 0 })));
+/// # Ok::<(), EmitError>(())
+/// ```
 #[derive(Debug)]
 pub struct Context {
     deadline: Option<Instant>,
@@ -56,7 +77,8 @@ impl Context {
         }
     }
 
-    /// A token that cancels this context from any thread.
+    /// A token that cancels this context from any thread. The first call allocates it, and all
+    /// tokens of a context are one.
     ///
     /// The context that a listener sees during a plain `emit` cannot be cancelled; a token taken
     /// from that one has no effect.

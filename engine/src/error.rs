@@ -9,6 +9,22 @@ use std::sync::Arc;
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Why `try_emit` on a synchronous signal stopped.
+///
+/// ```
+/// use corecast::{Context, EmitError, Listener, SyncSignal};
+///
+/// let orders = SyncSignal::<u64>::new();
+/// let _first = orders.subscribe(|_| {});
+/// let _risk = orders.add(Listener::fallible(|_| Err("limit reached")).name("risk"))?;
+/// let error = orders.try_emit(&1, &Context::none()).unwrap_err();
+/// assert_eq!(error.delivered(), 1); // the first had run, and is not undone
+/// let EmitError::Listener { name, index, source, .. } = error else {
+///     panic!("a listener refused");
+/// };
+/// assert_eq!((name.as_deref(), index), (Some("risk"), 1));
+/// assert_eq!(source.to_string(), "limit reached");
+/// # Ok::<(), corecast::SubscribeError>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum EmitError {

@@ -24,6 +24,24 @@ const CAPACITY: usize = 256;
 const RECENT: usize = 16;
 
 /// What happens to a listener that panics or errs.
+///
+/// Whatever the policy, `try_emit` on a synchronous signal stops at the first fault. With
+/// `panic = "abort"` a panic ends the process, and no policy helps.
+///
+/// ```
+/// use corecast::{FaultKind, FaultPolicy, SyncSignal};
+///
+/// let policy = FaultPolicy::Quarantine { after: 2 };
+/// let signal = SyncSignal::<u64>::builder().fault_policy(policy).build()?;
+/// let subscription = signal.subscribe_fallible(|_| Err::<(), _>("no"));
+/// assert_eq!(signal.emit(&1).failed, 1);
+/// assert!(subscription.is_active());
+/// assert_eq!(signal.emit(&2).failed, 1);
+/// assert!(!subscription.is_active(), "removed after the second in a row");
+/// let kinds = [(); 2].map(|()| signal.faults().pop().map(|fault| fault.kind));
+/// assert_eq!(kinds, [Some(FaultKind::Error), Some(FaultKind::Quarantined)]);
+/// # Ok::<(), corecast::BuildError>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum FaultPolicy {
@@ -78,7 +96,7 @@ impl fmt::Display for FaultKind {
     }
 }
 
-/// One fault, or several of the same in a row.
+/// One fault, or several of the same in a row. `Display` tells it in one line.
 #[non_exhaustive]
 pub struct Fault {
     /// What kind.
@@ -279,7 +297,27 @@ type Slot = Arc<Mutex<Option<Box<Fault>>>>;
 
 /// A bounded queue of faults. What does not fit is counted, and nothing ever waits for a reader.
 ///
-/// Its memory is allocated by the first fault.
+/// It holds 256 faults; repetitions of one of the last few that still wait are folded into its
+/// `count`. Its memory is allocated by the first fault. Any number of threads may read it; an engine
+/// built with [`EngineBuilder::on_fault`](crate::EngineBuilder::on_fault) has a thread that does.
+///
+/// ```
+/// use corecast::{FaultKind, Listener, SyncSignal};
+///
+/// let signal = SyncSignal::<u64>::builder().name("ticks").build()?;
+/// let check = |n: &u64| if *n < 3 { Ok(()) } else { Err("too large") };
+/// let check = Listener::fallible(check).name("check").describe(|n| format!("tick {n}"));
+/// let _subscription = signal.add(check)?;
+/// for n in 0..5 {
+///     signal.emit(&n);
+/// }
+/// let fault = signal.faults().pop().expect("the listener refused two events");
+/// assert_eq!((fault.kind, &*fault.message, fault.count), (FaultKind::Error, "too large", 2));
+/// assert_eq!(fault.event.as_deref(), Some("tick 3")); // of the first time
+/// assert!(fault.place.is_some_and(|place| place.line() > 0)); // where it was subscribed
+/// assert!(signal.faults().is_empty() && signal.faults().lost() == 0);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct FaultQueue {
     queue: OnceLock<ArrayQueue<Slot>>,
     /// The latest faults, for folding.
@@ -299,7 +337,11 @@ impl FaultQueue {
         }
     }
 
-    /// The oldest fault, if there is one.
+    /// Takes the oldest fault, if there is one.
+    ///
+    /// # Complexity
+    ///
+    /// A short lock that only faults and their readers take.
     #[must_use]
     pub fn pop(&self) -> Option<Fault> {
         let slot = self.queue.get()?.pop()?;

@@ -45,6 +45,23 @@
 //! ends the process, and nothing here can help that.
 //!
 //! There is no order between the events of two emitters.
+//!
+//! # Where to look
+//!
+//! | for | see |
+//! |---|---|
+//! | emitting | [`SyncEmitter`], [`Emitter`], [`Overflow`], [`Context`] |
+//! | listeners and their options | [`Listener`], [`WorkerListener`], [`Batch`], [`Subscription`] |
+//! | workers, cores and waiting | [`EngineBuilder`], [`Cores`], [`WaitStrategy`] |
+//! | what went wrong | [`FaultQueue`], [`FaultPolicy`], [`EmitError`], [`Rejected`] |
+//! | what is going on | [`SignalMetrics`], [`EngineMetrics`] |
+//! | limits | [`CircuitBreaker`], and `RateLimit` with the feature `limits` |
+//! | the end | [`Engine::shutdown`], [`ShutdownReport`] |
+//!
+//! Features, all off by default: `limits` (rate-limited emitters), `metrics` (snapshots recorded
+//! through the facade of that name), `prometheus` (a page and an endpoint), `serde` (configurations,
+//! snapshots), `tracing` (faults, life cycle, overflow). The guide (`docs/GUIDE.md`) helps to choose
+//! and to size; whole programs are in `engine/examples`.
 
 mod async_signal;
 mod backtrace;

@@ -4,6 +4,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Counters and sizes of one signal at one moment.
+///
+/// Exact when nobody emits. While somebody does, each number is of a moment between the call and its
+/// return, and `emitted = accepted + rejected + dropped` holds in every snapshot. Counters only grow,
+/// and keep what listeners, threads and emitters counted that are gone.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct SignalMetrics {
@@ -11,6 +15,8 @@ pub struct SignalMetrics {
     pub at: Instant,
     /// The signal's name, if it has one.
     pub name: Option<Arc<str>>,
+    /// Which of its engine's signals it is, in the order in which they were made.
+    pub(crate) number: u64,
     /// Events that somebody tried to emit: `accepted + rejected + dropped`.
     pub emitted: u64,
     /// Events that were taken.
@@ -27,15 +33,17 @@ pub struct SignalMetrics {
     pub panicked: u64,
     /// Listeners.
     pub listeners: usize,
-    /// Listener arrays that are out of use and not yet dropped.
+    /// Listener arrays that are out of use and not yet dropped. What stays above 0 says that a walk
+    /// takes long, with it the captured state of listeners that were removed.
     pub retired_arrays: usize,
     /// Bytes held: listener arrays (16 for each listener in each array, on targets with 64-bit
-    /// pointers), retired ones included, and lanes. Not the listeners themselves: see
-    /// [`SyncSignal`](crate::SyncSignal).
+    /// pointers), retired ones included, lanes, and histograms of sampled latencies. Not the
+    /// listeners themselves: see [`SyncSignal`](crate::SyncSignal).
     pub bytes: usize,
     /// The lanes of an asynchronous signal.
     pub lanes: Vec<LaneMetrics>,
-    /// From emit to the end of the listener, where sampling is on.
+    /// From emit to the end of the last listener on a worker, where
+    /// [sampling](crate::AsyncSignalBuilder::sample_latency) is on.
     pub latency: Option<Latency>,
 }
 
@@ -47,9 +55,10 @@ pub struct LaneMetrics {
     pub worker: crate::WorkerId,
     /// Slots.
     pub capacity: usize,
-    /// Events that wait.
+    /// Events that wait, or that the worker has not yet reported as done.
     pub depth: usize,
-    /// The most events that the worker has found waiting.
+    /// The most events that the worker has found waiting. What has come since it last looked shows
+    /// in `depth`.
     pub high_water: usize,
     /// Bytes of its slots.
     pub bytes: usize,
@@ -57,7 +66,7 @@ pub struct LaneMetrics {
     pub shared: bool,
 }
 
-/// Latency percentiles.
+/// Percentiles of sampled latencies, of all workers together, to three digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Latency {
@@ -75,7 +84,8 @@ pub struct Latency {
     pub count: u64,
 }
 
-/// What happened between two snapshots.
+/// What happened between two snapshots: see [`SignalMetrics::since`] and
+/// [`EngineMetrics::since`](crate::EngineMetrics::since).
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
 pub struct Rates {
@@ -94,6 +104,7 @@ impl SignalMetrics {
         Self {
             at: Instant::now(),
             name: None,
+            number: 0,
             emitted: 0,
             accepted: 0,
             rejected: 0,
@@ -110,25 +121,75 @@ impl SignalMetrics {
     }
 
     /// The rates between `earlier` and this snapshot of the same signal. Zero over no time.
+    ///
+    /// ```
+    /// let signal = corecast::SyncSignal::<u64>::new();
+    /// let even = |n: &u64| if n % 2 == 0 { Ok(()) } else { Err("odd") };
+    /// let _subscription = signal.subscribe_fallible(even);
+    /// let earlier = signal.metrics();
+    /// for n in 0..8 {
+    ///     signal.emit(&n);
+    /// }
+    /// let rates = signal.metrics().since(&earlier);
+    /// assert_eq!(rates.error_rate, 0.5);
+    /// assert!(rates.events_per_second > 0.0);
+    /// ```
     #[must_use]
     pub fn since(&self, earlier: &Self) -> Rates {
         let interval = self.at.saturating_duration_since(earlier.at);
+        Rates::over(interval, self.calls_since(Some(earlier)))
+    }
+
+    /// What was counted after `earlier`, or in all.
+    pub(crate) fn calls_since(&self, earlier: Option<&Self>) -> Calls {
+        let since = |count: fn(&Self) -> u64| {
+            let before = earlier.map_or(0, count);
+            count(self).saturating_sub(before)
+        };
+        Calls {
+            emitted: since(|one| one.emitted),
+            delivered: since(|one| one.delivered),
+            failed: since(|one| one.failed),
+        }
+    }
+}
+
+/// Events and calls of listeners, counted over some time.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Calls {
+    emitted: u64,
+    delivered: u64,
+    failed: u64,
+}
+
+impl core::iter::Sum for Calls {
+    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
+        all.fold(Self::default(), |sum, one| Self {
+            emitted: sum.emitted + one.emitted,
+            delivered: sum.delivered + one.delivered,
+            failed: sum.failed + one.failed,
+        })
+    }
+}
+
+impl Rates {
+    /// Zero over no time.
+    pub(crate) fn over(interval: Duration, counted: Calls) -> Self {
         let seconds = interval.as_secs_f64();
-        let rate = |now: u64, then: u64| {
+        let in_a_second = |count: u64| {
             if seconds > 0.0 {
-                now.saturating_sub(then) as f64 / seconds
+                count as f64 / seconds
             } else {
                 0.0
             }
         };
-        let failed = self.failed.saturating_sub(earlier.failed);
-        let calls = failed + self.delivered.saturating_sub(earlier.delivered);
-        Rates {
+        let calls = counted.failed + counted.delivered;
+        Self {
             interval,
-            events_per_second: rate(self.emitted, earlier.emitted),
-            deliveries_per_second: rate(self.delivered, earlier.delivered),
+            events_per_second: in_a_second(counted.emitted),
+            deliveries_per_second: in_a_second(counted.delivered),
             error_rate: if calls > 0 {
-                failed as f64 / calls as f64
+                counted.failed as f64 / calls as f64
             } else {
                 0.0
             },

@@ -4,6 +4,30 @@ use core::fmt;
 use std::time::Duration;
 
 /// What an emitter does when a lane is full.
+///
+/// It is the signal's, set by [`AsyncSignalBuilder::overflow`](crate::AsyncSignalBuilder::overflow);
+/// [`Emitter::try_emit`](crate::Emitter::try_emit) and
+/// [`Emitter::emit_within`](crate::Emitter::emit_within) choose for one event. A broadcast is all or
+/// none: an event that one worker's lane has no room for goes to no worker.
+///
+/// ```
+/// use corecast::{Engine, Overflow};
+///
+/// let engine = Engine::builder().manual().build()?; // nobody drains
+/// let prices = engine
+///     .signal::<u64>("prices")
+///     .capacity(2)
+///     .overflow(Overflow::DropNewest)
+///     .build()?;
+/// let _subscription = prices.subscribe(|_| {});
+/// let mut emitter = prices.emitter()?;
+/// for price in [101, 102, 103] {
+///     emitter.emit(price)?; // `Ok`, also for the one that is dropped
+/// }
+/// let metrics = prices.metrics();
+/// assert_eq!((metrics.accepted, metrics.dropped), (2, 1));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum Overflow {
@@ -52,7 +76,20 @@ impl fmt::Display for RejectReason {
     }
 }
 
-/// An event that was not accepted.
+/// An event that was not accepted, with the reason: nothing is lost unless the caller drops it.
+///
+/// ```
+/// use corecast::{Engine, RejectReason};
+/// use std::time::Duration;
+///
+/// let engine = Engine::builder().manual().build()?;
+/// let names = engine.signal::<String>("names").build()?;
+/// let mut emitter = names.emitter()?;
+/// engine.shutdown(Duration::ZERO);
+/// let rejected = emitter.emit("ada".to_owned()).unwrap_err();
+/// assert_eq!((&*rejected.event, rejected.reason), ("ada", RejectReason::Closed));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Rejected<T> {
     /// The event.

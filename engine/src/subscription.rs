@@ -35,6 +35,29 @@ impl<S: Spec> Removal for ListenerSet<S> {
 ///
 /// Dropping it removes the listener: no emission that starts later calls it. It may outlive its
 /// signal. It keeps neither the signal nor the listener alive.
+///
+/// ```
+/// use corecast::SyncSignal;
+/// use std::sync::Arc;
+/// use std::time::Duration;
+///
+/// let signal = SyncSignal::<u64>::new();
+/// let state = Arc::new(());
+/// let subscription = signal.subscribe({
+///     let state = Arc::clone(&state);
+///     move |_| assert_eq!(Arc::strong_count(&state), 2)
+/// });
+/// assert!(subscription.is_active());
+/// assert_eq!(signal.emit(&1).delivered, 1);
+///
+/// // Removed, not running, never will be, and what it had captured has been dropped.
+/// subscription.unsubscribe_and_wait(Duration::from_secs(60))?;
+/// assert_eq!(Arc::strong_count(&state), 1);
+///
+/// signal.subscribe(|_| {}).detach(); // stays for the signal's life
+/// assert_eq!(signal.len(), 1);
+/// # Ok::<(), corecast::WaitError>(())
+/// ```
 #[must_use = "dropping this removes the listener; detach() keeps it"]
 pub struct Subscription {
     /// `None` when the signal was closed from the start, and after detaching or removing.
@@ -137,7 +160,19 @@ impl Subscription {
     ///
     /// # Errors
     ///
-    /// The listener is removed in every case; the error says why the rest was not waited for.
+    /// The listener is removed in every case; the error says why the rest was not waited for:
+    /// [`WaitError::WouldDeadlock`] inside any walk or drain of this thread, [`WaitError::Timeout`],
+    /// [`WaitError::Unsupported`].
+    ///
+    /// # Complexity
+    ///
+    /// As [`Subscription::unsubscribe`]; blocks until the walks that may still see the listener are
+    /// over.
+    ///
+    /// # Memory ordering
+    ///
+    /// The listener's last call, and the drop of what it had captured, happen before this returns
+    /// `Ok`.
     pub fn unsubscribe_and_wait(mut self, timeout: Duration) -> Result<(), WaitError> {
         let deadline = Instant::now().checked_add(timeout);
         let rest = core::mem::take(&mut self.rest);

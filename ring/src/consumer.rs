@@ -23,6 +23,29 @@ use std::time::Instant;
 
 /// The reading half of a ring. Dropping it closes the ring; what it did not consume is dropped
 /// with the ring.
+///
+/// [`drain`](Self::drain) and [`pop`](Self::pop) are what most callers want;
+/// [`poll`](Self::poll), [`get`](Self::get), [`finish`](Self::finish) and [`release`](Self::release)
+/// are the same in single steps, for one that looks at events before it is done with them.
+///
+/// ```
+/// use corecast_ring::{WaitStrategy, spsc};
+///
+/// let (mut producer, mut consumer) = spsc::<u64>(8)?;
+/// let writer = std::thread::spawn(move || {
+///     for value in 1..=100 {
+///         producer.push(value, WaitStrategy::park(), None).expect("the reader is there");
+///     }
+/// });
+/// let mut sum = 0;
+/// while consumer.wait(WaitStrategy::park(), None) {
+///     consumer.drain(usize::MAX, |value| sum += *value);
+/// }
+/// // The writer is gone and nothing is left.
+/// writer.join().expect("it had room");
+/// assert_eq!(sum, 5050);
+/// # Ok::<(), corecast_ring::CapacityError>(())
+/// ```
 pub struct Consumer<T> {
     ring: Arc<Ring<T>>,
     /// Where the ring's slots are.

@@ -6,6 +6,16 @@ use crate::sync::Arc;
 use core::fmt;
 
 /// A shared, read-mostly view of a ring. It keeps the ring's memory alive, and neither side open.
+///
+/// ```
+/// let (mut producer, mut consumer) = corecast_ring::spsc::<u64>(8)?;
+/// let monitor = producer.monitor(); // `Clone`, for any thread
+/// producer.push_batch(&mut (0..5));
+/// assert_eq!((monitor.claimed(), monitor.depth()), (5, 5));
+/// consumer.drain(usize::MAX, |_| {});
+/// assert_eq!((monitor.released(), monitor.depth()), (5, 0));
+/// # Ok::<(), corecast_ring::CapacityError>(())
+/// ```
 pub struct Monitor<T> {
     ring: Arc<Ring<T>>,
 }

@@ -287,6 +287,34 @@ impl<T> fmt::Debug for Ring<T> {
 }
 
 /// How a ring is made; the defaults are what [`spsc`](crate::spsc) and its sisters use.
+///
+/// Two rings that one thread drains, with one place to sleep:
+///
+/// ```
+/// use corecast_ring::{Fences, Parker, RingOptions, WaitStrategy};
+/// use std::sync::Arc;
+///
+/// let place = Arc::new(Parker::new(Fences::default().resolve()));
+/// let options = RingOptions::new().ready(Arc::clone(&place));
+/// let (mut ticks, mut from_ticks) = options.spsc::<u64>(64)?;
+/// let (mut orders, mut from_orders) = options.spsc::<u64>(64)?;
+///
+/// let writer = std::thread::spawn(move || {
+///     orders.try_push(1).expect("there is room"); // wakes whoever sleeps at the place
+///     ticks.try_push(2).expect("there is room");
+/// });
+/// let (mut idle, mut sum) = (WaitStrategy::park().idle(), 0);
+/// while !(from_ticks.is_closed() && from_orders.is_closed()) {
+///     idle.wait_until(&place, None, || {
+///         from_ticks.is_ready() || from_orders.is_ready() || from_ticks.is_closed()
+///     });
+///     from_ticks.drain(usize::MAX, |value| sum += *value);
+///     from_orders.drain(usize::MAX, |value| sum += *value);
+/// }
+/// writer.join().expect("it had room");
+/// assert_eq!(sum, 3);
+/// # Ok::<(), corecast_ring::CapacityError>(())
+/// ```
 #[derive(Debug, Clone, Default)]
 pub struct RingOptions {
     fences: Fences,

@@ -29,6 +29,21 @@ use std::time::Instant;
 ///
 /// `Send` but neither `Sync` nor `Clone`: one thread at a time writes, which is what makes a push
 /// a store and a stamp. Dropping it closes the ring; what was published is still delivered.
+///
+/// ```
+/// use corecast_ring::{PushError, spsc};
+///
+/// let (mut producer, mut consumer) = spsc::<u64>(4)?;
+/// producer.try_push(1).expect("there is room");
+/// producer.claim()?.publish(2); // in two steps; dropped instead, nothing would have happened
+/// assert_eq!(producer.push_batch(&mut (3..10)), 2); // as many as there was room for
+/// assert!(matches!(producer.try_push(9), Err(PushError::Full(9))));
+///
+/// let mut seen = Vec::new();
+/// consumer.drain(usize::MAX, |value| seen.push(*value));
+/// assert_eq!(seen, [1, 2, 3, 4]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Producer<T> {
     ring: Arc<Ring<T>>,
     /// Where the ring's slots are.

@@ -22,6 +22,22 @@ const SHORTEST_SLEEP: Duration = Duration::from_micros(20);
 const LONGEST_SLEEP: Duration = Duration::from_millis(1);
 
 /// What a thread does while it waits.
+///
+/// | strategy | while it waits | when it is over |
+/// |---|---|---|
+/// | [`busy_spin`](Self::busy_spin) | the whole core | at once |
+/// | [`spin_then_yield`](Self::spin_then_yield) | the core, while nobody else wants it | at once, or when it gets the core again |
+/// | [`backoff`](Self::backoff) | little; nobody has to wake it | after a sleep of up to 1 ms |
+/// | [`park`](Self::park) | nothing, after a while | when the waker's system call has done its work |
+///
+/// ```
+/// use corecast_ring::WaitStrategy;
+///
+/// let strategy: WaitStrategy = "spin-then-yield".parse()?;
+/// assert_eq!(strategy, WaitStrategy::spin_then_yield());
+/// assert!("nap".parse::<WaitStrategy>().is_err());
+/// # Ok::<(), corecast_ring::UnknownWaitStrategy>(())
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct WaitStrategy {
     kind: Kind,

@@ -9,6 +9,7 @@
 //! sees the claim and waits for its stamp. The lane events accepted are exact from then on.
 
 use super::builder::SignalOptions;
+use super::latency::{self, WorkerLatency};
 use super::listener::{Lane, WorkerListener};
 use super::post::{LaneId, Post};
 use super::record::EmitterRecord;
@@ -18,13 +19,12 @@ use crate::engine::shared::{EngineShared, LaneEvents, SignalControl};
 use crate::error::SubscribeError;
 use crate::fault::Fault;
 use crate::listener::set::{Handle, OwnedListener};
-use crate::metrics::{Latency, SignalMetrics};
+use crate::metrics::SignalMetrics;
 use crate::subscription::{Removal, Subscription};
 use crate::walk::Depth;
 use cache_padded::CachePadded;
 use core::panic::Location;
 use corecast_ring::sync::{AtomicU64, Mutex, Ordering, lock};
-use hdrhistogram::Histogram;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
@@ -36,13 +36,13 @@ const VERSION: u64 = 2;
 pub(crate) struct SignalCore<T: Send + 'static> {
     pub(crate) engine: Arc<EngineShared>,
     pub(crate) options: SignalOptions<T>,
+    /// Which of the engine's signals this is.
+    number: u64,
     /// Read by every emission (S1, S2); written under the lock, and when the engine closes.
     word: CachePadded<AtomicU64>,
     pub(crate) posts: Box<[Arc<Post<T>>]>,
     state: Mutex<State<T>>,
     pub(crate) shared: SharedCounters,
-    /// Workers record here.
-    pub(crate) latency: CachePadded<Mutex<Option<Histogram<u64>>>>,
 }
 
 struct State<T> {
@@ -70,10 +70,6 @@ impl Counts {
 
 impl<T: Send + 'static> SignalCore<T> {
     pub(crate) fn new(engine: Arc<EngineShared>, options: SignalOptions<T>) -> Arc<Self> {
-        let latency = (options.sample > 0).then(|| {
-            // One nanosecond to an hour, three digits: a few tens of kilobytes.
-            Histogram::new_with_bounds(1, 3_600_000_000_000, 3).ok()
-        });
         let core = Arc::new_cyclic(|this: &Weak<Self>| {
             let post = |worker: &Arc<_>| {
                 let faults = Arc::clone(&engine.faults);
@@ -84,10 +80,12 @@ impl<T: Send + 'static> SignalCore<T> {
                     engine.fence_pair,
                     name,
                     faults,
+                    options.sample > 0,
                 )
             };
             Self {
                 posts: engine.workers.iter().map(post).collect(),
+                number: engine.number_signal(),
                 engine,
                 options,
                 word: CachePadded::new(AtomicU64::new(0)),
@@ -97,7 +95,6 @@ impl<T: Send + 'static> SignalCore<T> {
                     next_lane: 0,
                 }),
                 shared: SharedCounters::default(),
-                latency: CachePadded::new(Mutex::new(latency.flatten())),
             }
         });
         let control: Weak<dyn SignalControl> = Arc::<Self>::downgrade(&core) as _;
@@ -357,26 +354,6 @@ impl<T: Send + 'static> SignalCore<T> {
             manual.while_idle(deadline, || post.set.collect_as_owner());
         }
     }
-
-    pub(crate) fn record_latency(&self, nanoseconds: u64) {
-        if let Some(histogram) = &mut *lock(&self.latency) {
-            histogram.saturating_record(nanoseconds.max(1));
-        }
-    }
-
-    fn latency(&self) -> Option<Latency> {
-        let latency = lock(&self.latency);
-        let histogram = latency.as_ref()?;
-        let at = |quantile| std::time::Duration::from_nanos(histogram.value_at_quantile(quantile));
-        Some(Latency {
-            p50: at(0.5),
-            p90: at(0.9),
-            p99: at(0.99),
-            p999: at(0.999),
-            max: std::time::Duration::from_nanos(histogram.max()),
-            count: histogram.len(),
-        })
-    }
 }
 
 impl<T: Send + 'static> SignalControl for SignalCore<T> {
@@ -422,13 +399,14 @@ impl<T: Send + 'static> SignalControl for SignalCore<T> {
         let counts = self.counts();
         let mut metrics = SignalMetrics {
             name: Some(Arc::clone(&self.options.name)),
+            number: self.number,
             emitted: counts.accepted + counts.rejected + counts.dropped,
             accepted: counts.accepted,
             rejected: counts.rejected,
             dropped: counts.dropped,
             listeners: self.len(),
             bytes: size_of::<Self>(),
-            latency: self.latency(),
+            latency: latency::merged(self.posts.iter().filter_map(|post| post.latency.as_ref())),
             ..SignalMetrics::at_this_moment()
         };
         for post in &self.posts {
@@ -439,6 +417,7 @@ impl<T: Send + 'static> SignalControl for SignalCore<T> {
             let (arrays, bytes) = post.set.retired();
             metrics.retired_arrays += arrays;
             metrics.bytes += bytes + post.set.bytes() + size_of::<Post<T>>();
+            metrics.bytes += post.latency.as_ref().map_or(0, WorkerLatency::bytes);
             metrics.lanes.extend(post.lane_metrics());
         }
         metrics.bytes += metrics.lanes.iter().map(|lane| lane.bytes).sum::<usize>();
@@ -467,12 +446,8 @@ const _: () = {
     const WORD: usize = offset_of!(SignalCore<u64>, word);
     assert!(WORD.abs_diff(offset_of!(SignalCore<u64>, state)) >= 128);
     assert!(WORD.abs_diff(offset_of!(SignalCore<u64>, shared)) >= 128);
-    assert!(WORD.abs_diff(offset_of!(SignalCore<u64>, latency)) >= 128);
-    // So are the shared emissions' counters, and what workers record, from what emitters register at.
+    // So are the shared emissions' counters from what emitters register at.
     const SHARED: usize = offset_of!(SignalCore<u64>, shared);
-    const LATENCY: usize = offset_of!(SignalCore<u64>, latency);
     assert!(SHARED.abs_diff(offset_of!(SignalCore<u64>, state)) >= 128);
-    assert!(SHARED.abs_diff(LATENCY) >= 128);
-    assert!(LATENCY.abs_diff(offset_of!(SignalCore<u64>, state)) >= 128);
     assert!(size_of::<CachePadded<AtomicU64>>() >= 128);
 };

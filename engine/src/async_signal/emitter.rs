@@ -49,6 +49,35 @@ pub(crate) enum LaneState {
 ///
 /// `Send`, not `Sync`, not `Clone`: make one for each emitting thread. There is no order between
 /// the events of two emitters. Dropping it closes its lanes; what it published is still delivered.
+///
+/// | call | a lane is full | for |
+/// |---|---|---|
+/// | [`emit`](Self::emit) | as the signal's [`Overflow`] says | the usual case |
+/// | [`try_emit`](Self::try_emit) | hands the event back | a caller with a plan for it |
+/// | [`emit_within`](Self::emit_within) | waits for as long as a [`Context`] permits | a deadline, a cancellation |
+/// | [`emit_batch`](Self::emit_batch) | as `emit`; says how many were accepted | many events at hand |
+/// | [`emit_with`](Self::emit_with) | as `emit` | recycled slots, filled in place |
+///
+/// ```
+/// use corecast::{Context, Engine, Overflow, RejectReason};
+/// use std::time::Duration;
+///
+/// let engine = Engine::builder().manual().build()?; // drained by hand, below
+/// let ticks = engine.signal::<u64>("ticks").capacity(4).overflow(Overflow::Reject).build()?;
+/// let _subscription = ticks.subscribe(|_| {});
+/// let mut emitter = ticks.emitter()?;
+///
+/// emitter.emit(1)?;
+/// assert_eq!(emitter.emit_batch([2, 3])?, 2);
+/// assert!(emitter.try_emit(4).is_ok());
+/// let rejected = emitter.try_emit(5).unwrap_err();
+/// assert_eq!((rejected.event, rejected.reason), (5, RejectReason::Full));
+///
+/// emitter.flush(Duration::from_secs(60))?; // every listener has finished all four
+/// emitter.emit_within(5, &Context::with_timeout(Duration::from_secs(1)))?;
+/// assert_eq!(emitter.sequence(), 5);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub struct Emitter<T: Send + 'static, R = Broadcast> {
     pub(crate) core: Arc<SignalCore<T>>,
     pub(crate) route: R,
@@ -348,7 +377,14 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
     ///
     /// # Errors
     ///
-    /// [`FlushError`].
+    /// [`FlushError::Timeout`]; [`FlushError::WorkerDead`]; [`FlushError::WouldDeadlock`] in a
+    /// listener whose own worker would have to finish first; [`FlushError::Closed`] when a shutdown
+    /// abandoned some of them.
+    ///
+    /// # Complexity
+    ///
+    /// Blocks: a worker reports its progress when it has nothing more to do, or every
+    /// min(64, capacity/4) events.
     ///
     /// # Memory ordering
     ///
@@ -419,7 +455,8 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
         }
     }
 
-    /// Emits an event if every lane has room: never waits, whatever the signal's [`Overflow`].
+    /// Emits an event if every lane has room: never waits, whatever the signal's [`Overflow`], and
+    /// never drops: the event comes back. As [`Emitter::emit`] otherwise.
     ///
     /// # Errors
     ///
@@ -437,7 +474,8 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
 
     /// Emits an event; while a lane is full, waits for room until `context` is cancelled or its
     /// deadline passes, whatever the signal's [`Overflow`]. A cancellation is noticed within a
-    /// millisecond.
+    /// millisecond. As long as lanes have room the context is not looked at: an event whose deadline
+    /// has passed is accepted all the same.
     ///
     /// # Errors
     ///

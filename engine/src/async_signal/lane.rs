@@ -14,9 +14,6 @@ use corecast_ring::Consumer;
 use std::sync::Arc;
 use std::time::Instant;
 
-/// Of this many full runs, one asks how much waits behind it; the first one does.
-const DEPTH_ROUND: u32 = 16;
-
 /// When an event was emitted, for those whose latency is sampled.
 pub(crate) type Sample = (u64, Instant);
 
@@ -29,8 +26,6 @@ pub(crate) struct LaneDrain<T: Send + 'static> {
     counters: Arc<LaneCounters>,
     /// The longest run.
     batch: usize,
-    /// Runs that were as long as they may be.
-    full_runs: u32,
     /// The post's version that `joins` is of (J1).
     version: u64,
     /// Late listeners whose first event has not come yet.
@@ -51,7 +46,6 @@ impl<T: Send + 'static> LaneDrain<T> {
             reader: OwnedReader::new(Arc::clone(&post.set)),
             // What a run is in this ring, so that a full one is known when it is seen.
             batch: core.options.batch.min(consumer.longest_run()),
-            full_runs: 0,
             // Listeners that were there before the lane take all of it.
             version: post.version(),
             consumer,
@@ -64,16 +58,18 @@ impl<T: Send + 'static> LaneDrain<T> {
         }
     }
 
-    /// Keeps the high-water mark. How much waits beyond a full run is asked for now and then only,
-    /// because the answer costs cache lines that the emitter is about to write.
+    /// Keeps the high-water mark. A full run may have more behind it: one look at the slot that the
+    /// mark is at says whether this is a new one. That slot was read here a lap ago and, unless the
+    /// mark is passed, not written since, so the look takes no cache line from the emitter.
     #[inline(always)]
-    fn note_depth(&mut self, ready: usize, limit: usize) {
+    fn note_depth(&mut self, ready: usize) {
         let mut depth = ready;
-        if ready == limit {
-            if self.full_runs.is_multiple_of(DEPTH_ROUND) {
-                depth = self.consumer.published();
-            }
-            self.full_runs = self.full_runs.wrapping_add(1);
+        if ready == self.longest_run()
+            && self
+                .consumer
+                .is_published(self.counters.high_water().max(ready))
+        {
+            depth = self.consumer.published();
         }
         self.counters.saw_depth(depth);
     }
@@ -122,9 +118,8 @@ impl<T: Send + 'static> LaneDrain<T> {
         } else {
             ready
         };
-        if let Some(emitted) = sampled {
-            self.core
-                .record_latency(emitted.elapsed().as_nanos() as u64);
+        if let (Some(emitted), Some(latency)) = (sampled, &self.post.latency) {
+            latency.record(emitted.elapsed());
         }
         whole
     }
@@ -170,14 +165,13 @@ impl<T: Send + 'static> LaneDrain<T> {
 
 impl<T: Send + 'static> Drain for LaneDrain<T> {
     fn drain(&mut self) -> usize {
-        let limit = self.batch;
-        let ready = self.consumer.poll(limit);
+        let ready = self.consumer.poll(self.batch);
         if ready == 0 {
             self.consumer.release();
             return 0;
         }
         let _depth = Depth::enter_unlimited();
-        self.note_depth(ready, limit);
+        self.note_depth(ready);
         let ready = self.deliver(ready);
         self.finish(ready);
         self.counters.count_delivered(ready);

@@ -38,6 +38,30 @@ pub(crate) struct Step {
 type Make<T> = Box<dyn FnOnce(Meta<T>, &Arc<WorkerShared>) -> OwnedListener<Lane<T>> + Send>;
 
 /// A listener for an [`AsyncSignal`](crate::AsyncSignal), with its options.
+///
+/// It is `FnMut` and owned by one worker, so its state needs no lock and no atomics, and what it
+/// captured is dropped there as well.
+///
+/// ```
+/// use corecast::{Engine, WorkerListener};
+/// use std::time::Duration;
+///
+/// let engine = Engine::builder().build()?;
+/// let ticks = engine.signal::<u64>("ticks").build()?;
+/// let last = engine.workers().last().expect("an engine has a worker").id;
+/// let mut previous = 0;
+/// let rising = WorkerListener::fallible(move |tick: &u64| {
+///     let before = std::mem::replace(&mut previous, *tick);
+///     if *tick > before { Ok(()) } else { Err(format!("{tick} after {before}")) }
+/// });
+/// let _subscription = ticks.add(rising.key("rising").on_worker(last))?;
+/// let mut emitter = ticks.emitter()?;
+/// emitter.emit_batch([1, 5, 3])?;
+/// emitter.flush(Duration::from_secs(60))?;
+/// let fault = engine.faults().pop().expect("3 is below 5");
+/// assert_eq!((&*fault.message, fault.worker), ("3 after 5", Some(last)));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[must_use = "a listener does nothing until it is added to a signal"]
 pub struct WorkerListener<T: 'static> {
     options: Options<T>,

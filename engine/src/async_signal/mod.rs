@@ -12,6 +12,7 @@ mod bulk;
 mod core;
 mod emitter;
 mod lane;
+mod latency;
 pub(crate) mod listener;
 mod post;
 mod record;
@@ -45,6 +46,39 @@ use std::sync::Arc;
 ///
 /// Events are emitted through an [`Emitter`], the single writer of its own lanes, or, slower and
 /// from any thread, through [`AsyncSignal::emit`]. There is no order between two emitters.
+///
+/// Signals do not keep their engine running. When the last handle and the last emitter are gone, what
+/// was accepted is still delivered, and then the listeners are dropped on their workers.
+///
+/// ```
+/// use corecast::Engine;
+/// use std::sync::mpsc::channel;
+/// use std::time::Duration;
+///
+/// let engine = Engine::builder().build()?;
+/// let words = engine.signal::<&str>("words").build()?;
+/// let (lengths, received) = channel();
+/// let subscription = words.subscribe(move |word| drop(lengths.send(word.len())));
+///
+/// let mut emitter = words.emitter()?;
+/// emitter.emit("signal")?;
+/// emitter.emit("lane")?;
+/// emitter.flush(Duration::from_secs(60))?; // the listener has finished both
+/// assert_eq!(received.try_iter().collect::<Vec<_>>(), [6, 4]);
+///
+/// // Removed, and its sender dropped on its worker.
+/// subscription.unsubscribe_and_wait(Duration::from_secs(60))?;
+/// assert!(received.recv().is_err());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+///
+/// A listener of one kind on a signal of the other does not compile:
+///
+/// ```compile_fail
+/// # let engine = corecast::Engine::builder().build().unwrap();
+/// let sharded = engine.signal::<u64>("s").round_robin().build().unwrap();
+/// let _ = sharded.subscribe(|_| {}); // subscribe_sharded
+/// ```
 pub struct AsyncSignal<T: Send + 'static, R = Broadcast> {
     core: Arc<SignalCore<T>>,
     route: R,
@@ -66,11 +100,17 @@ impl<T: Send + 'static, R: Routing<T>> AsyncSignal<T, R> {
     /// # Errors
     ///
     /// [`EmitterError`].
+    ///
+    /// # Complexity
+    ///
+    /// Allocates `workers × capacity` slots, and wakes every worker to take its lane: once for each
+    /// emitting thread, not for each event.
     pub fn emitter(&self) -> Result<Emitter<T, R>, EmitterError> {
         Emitter::new(Arc::clone(&self.core), self.route.clone())
     }
 
-    /// Removes the listener with this key; whether there was one.
+    /// Removes the listener with this key; whether there was one. Events that still wait are not
+    /// delivered to it.
     pub fn unsubscribe(&self, key: &str) -> bool {
         self.core.remove_key(key)
     }
@@ -104,7 +144,27 @@ impl<T: Send + 'static, R: Routing<T>> AsyncSignal<T, R> {
         self.len() == 0
     }
 
-    /// Counters and sizes of this moment.
+    /// Counters and sizes of this moment; they stay when the engine has been shut down.
+    ///
+    /// # Complexity
+    ///
+    /// Sums up the counters of every emitter and lane, under locks that no emission takes; allocates.
+    ///
+    /// ```
+    /// let engine = corecast::Engine::builder().manual().build()?;
+    /// let ticks = engine.signal::<u64>("ticks").capacity(64).build()?;
+    /// let _subscription = ticks.subscribe(|_| {});
+    /// let mut emitter = ticks.emitter()?;
+    /// let before = ticks.metrics();
+    /// (0..10).try_for_each(|tick| emitter.emit(tick))?;
+    /// assert_eq!(ticks.metrics().lanes[0].depth, 10);
+    /// engine.run_until_idle()?;
+    /// let after = ticks.metrics();
+    /// assert_eq!((after.emitted, after.delivered), (10, 10));
+    /// assert_eq!((after.lanes[0].depth, after.lanes[0].high_water), (0, 10));
+    /// assert_eq!(after.since(&before).error_rate, 0.0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn metrics(&self) -> SignalMetrics {
         self.core.metrics()
@@ -122,9 +182,21 @@ impl<T: Send + 'static, R: Routing<T>> AsyncSignal<T, R> {
     /// [`Emitter`]: several read-modify-writes on shared lines. The first call makes the lanes and
     /// allocates.
     ///
+    /// For threads that emit now and then, and for listeners of other signals, which have no emitter
+    /// of their own. One thread's events stay in order; there is no order between two threads, nor
+    /// between this and an emitter.
+    ///
     /// # Errors
     ///
     /// [`Rejected`] hands the event back with the reason.
+    ///
+    /// # Complexity
+    ///
+    /// Lock-free while lanes have room. After the first call it allocates nothing.
+    ///
+    /// # Memory ordering
+    ///
+    /// What the caller did before happens before the listeners' calls.
     pub fn emit(&self, event: T) -> Result<(), Rejected<T>>
     where
         R: Route<T>,
@@ -183,11 +255,12 @@ impl<T: Send + 'static> AsyncSignal<T, Broadcast> {
             .unwrap_or_else(|_| Subscription::inactive())
     }
 
-    /// Adds a listener with options.
+    /// Adds a listener with options; see [`WorkerListener`].
     ///
     /// # Errors
     ///
-    /// [`SubscribeError`]; nothing has changed then.
+    /// [`SubscribeError`]: its key is taken or empty, the engine has no such worker or has been shut
+    /// down. Nothing has changed then.
     #[track_caller]
     pub fn add(&self, listener: WorkerListener<T>) -> Result<Subscription, SubscribeError> {
         self.core.add(listener, Location::caller())
@@ -196,7 +269,31 @@ impl<T: Send + 'static> AsyncSignal<T, Broadcast> {
 
 impl<T: Send + 'static, R: Routing<T>> AsyncSignal<T, R> {
     /// Subscribes a listener on every worker, each made by `make` for its worker: an event reaches
-    /// the one of the worker that it is sent to.
+    /// the one of the worker that it is sent to. The subscription is of all of them.
+    ///
+    /// ```
+    /// use corecast::Engine;
+    /// use std::collections::HashMap;
+    /// use std::sync::mpsc::channel;
+    /// use std::time::Duration;
+    ///
+    /// let engine = Engine::builder().build()?;
+    /// let words = engine.signal::<String>("words").shard_by(|word: &String| word.len()).build()?;
+    /// let (counts, received) = channel();
+    /// let _subscription = words.subscribe_sharded(|_worker| {
+    ///     let (counts, mut seen) = (counts.clone(), HashMap::new()); // of this worker alone
+    ///     move |word: &String| {
+    ///         let count = seen.entry(word.len()).or_insert(0);
+    ///         *count += 1;
+    ///         let _ = counts.send((word.len(), *count));
+    ///     }
+    /// });
+    /// let mut emitter = words.emitter()?;
+    /// emitter.emit_batch(["one", "two", "six"].map(String::from))?;
+    /// emitter.flush(Duration::from_secs(60))?;
+    /// assert_eq!(received.try_iter().collect::<Vec<_>>(), [(3, 1), (3, 2), (3, 3)]);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[track_caller]
     pub fn subscribe_sharded<F: FnMut(&T) + Send + 'static>(
         &self,

@@ -1,6 +1,7 @@
 //! What a signal has at one worker: the listeners there, and the lanes that lead there.
 
 use super::core::SignalCore;
+use super::latency::WorkerLatency;
 use super::listener::Lane;
 use crate::engine::shared::{Collect, LaneEvents, Mail, WorkerShared};
 use crate::engine::wait_graph;
@@ -54,10 +55,6 @@ impl<T> LaneEntry<T> {
             delivered,
         }
     }
-
-    fn high_water(&self) -> usize {
-        self.counters.words.high_water.load(Ordering::Relaxed) as usize
-    }
 }
 
 /// Events that a lane with one emitter has accepted.
@@ -107,9 +104,16 @@ impl LaneCounters {
         self.words.delivered.store(delivered, Ordering::Relaxed);
     }
 
+    /// The most events that have been found waiting.
+    #[inline(always)]
+    pub(crate) fn high_water(&self) -> usize {
+        // Relaxed: a number with one writer.
+        self.words.high_water.load(Ordering::Relaxed) as usize
+    }
+
     #[inline(always)]
     pub(crate) fn saw_depth(&self, depth: usize) {
-        if depth as u64 > self.words.high_water.load(Ordering::Relaxed) {
+        if depth > self.high_water() {
             self.words.high_water.store(depth as u64, Ordering::Relaxed);
         }
     }
@@ -164,6 +168,8 @@ pub(crate) struct Post<T: Send + 'static> {
     /// There is a listener here. Written under the signal's lock; read by every shared emission.
     active: CachePadded<AtomicBool>,
     lanes: Mutex<Lanes<T>>,
+    /// Where latency is sampled.
+    pub(crate) latency: Option<WorkerLatency>,
     signal: Weak<SignalCore<T>>,
     /// The worker has been told to collect and has not begun.
     collect_asked: Arc<AtomicBool>,
@@ -176,6 +182,7 @@ impl<T: Send + 'static> Post<T> {
         fences: FencePair,
         name: Arc<str>,
         faults: Arc<FaultQueue>,
+        samples: bool,
     ) -> Arc<Self> {
         Arc::new_cyclic(|this: &Weak<Self>| {
             let collect_asked = Arc::new(AtomicBool::new(false));
@@ -210,6 +217,7 @@ impl<T: Send + 'static> Post<T> {
                     entries: Vec::new(),
                     folded: LaneEvents::default(),
                 }),
+                latency: samples.then(WorkerLatency::new).flatten(),
                 signal,
                 collect_asked,
             }
@@ -343,7 +351,7 @@ impl<T: Send + 'static> Post<T> {
             worker: self.worker.id,
             capacity: entry.monitor.capacity(),
             depth: entry.monitor.depth(),
-            high_water: entry.high_water(),
+            high_water: entry.counters.high_water(),
             bytes: entry.monitor.bytes(),
             shared: entry.shared,
         };

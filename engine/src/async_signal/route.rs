@@ -19,7 +19,25 @@ pub trait Routing<T>: sealed::Sealed + Clone + Send + Sync + 'static {
     fn choose(&self, event: &T, turn: u64, workers: usize) -> usize;
 }
 
-/// A route by which `T` may be emitted. Sealed.
+/// A route by which `T` may be emitted: any route if `T` is `Clone`, else one to a single worker.
+/// Sealed.
+///
+/// A function that emits on any signal is generic over it:
+///
+/// ```
+/// use corecast::{Emitter, Engine, Rejected, Route};
+///
+/// fn emit_twice<R: Route<u64>>(out: &mut Emitter<u64, R>, n: u64) -> Result<(), Rejected<u64>> {
+///     out.emit(n)?;
+///     out.emit(n)
+/// }
+///
+/// let engine = Engine::builder().manual().build()?;
+/// let (all, one) = (engine.signal("all").build()?, engine.signal("one").round_robin().build()?);
+/// emit_twice(&mut all.emitter()?, 1)?;
+/// emit_twice(&mut one.emitter()?, 1)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{T}` cannot be emitted on a broadcast signal: it does not implement `Clone`",
     label = "each worker needs an event of its own, and `{T}` is not `Clone`",
@@ -31,7 +49,7 @@ pub trait Route<T>: Routing<T> {
     fn duplicate(event: &T) -> T;
 }
 
-/// Every worker with a listener gets every event.
+/// Every worker with a listener gets every event: the route of a signal that is told no other.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Broadcast;
 
@@ -56,7 +74,8 @@ impl<T: Clone> Route<T> for Broadcast {
     }
 }
 
-/// Each event goes to one worker, equal keys to the same one.
+/// Each event goes to one worker, equal keys to the same one: see
+/// [`AsyncSignalBuilder::shard_by`](crate::AsyncSignalBuilder::shard_by).
 pub struct Sharded<T> {
     hash: Arc<dyn Fn(&T) -> u64 + Send + Sync>,
 }
@@ -106,7 +125,8 @@ impl<T: 'static> Route<T> for Sharded<T> {
     }
 }
 
-/// Each event goes to the next worker in turn.
+/// Each event goes to the next worker in turn: see
+/// [`AsyncSignalBuilder::round_robin`](crate::AsyncSignalBuilder::round_robin).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct RoundRobin;
 

@@ -19,6 +19,22 @@ use std::sync::Arc;
 pub(crate) type OnStart = Arc<dyn Fn(&WorkerInfo) + Send + Sync>;
 
 /// Options of an [`Engine`].
+///
+/// ```
+/// use corecast::{Cores, Engine, Pinning, WaitStrategy};
+///
+/// let engine = Engine::builder()
+///     .cores(Cores::count(1))
+///     .workers_per_core(2) // one for a listener that blocks, one for the rest
+///     .wait(WaitStrategy::park())
+///     .pinning(Pinning::BestEffort)
+///     .thread_name("market")
+///     .on_fault(|fault| eprintln!("{fault}")) // on a thread of its own
+///     .build()?;
+/// let names: Vec<_> = engine.workers().into_iter().map(|worker| worker.thread).collect();
+/// assert_eq!(names, ["market-0", "market-1"]);
+/// # Ok::<(), corecast::EngineError>(())
+/// ```
 #[must_use = "a builder does nothing until build()"]
 pub struct EngineBuilder {
     cores: Cores,
@@ -80,13 +96,17 @@ impl EngineBuilder {
         self
     }
 
-    /// Which fences the sleep and removal handshakes use.
+    /// Which fences the sleep and removal handshakes use; [`Fences::Asymmetric`] unless told. It
+    /// interrupts the process's other running threads for a moment when a worker goes to sleep or a
+    /// listener is removed; [`Fences::Full`] never does, and pays at each emission.
     pub fn fences(mut self, fences: Fences) -> Self {
         self.fences = fences;
         self
     }
 
-    /// No threads: [`Engine::run_until_idle`] drains on the caller's thread.
+    /// No threads: [`Engine::run_until_idle`] drains on the caller's thread, in the same order every
+    /// time. For backtests and tests. A full lane under [`Overflow::Wait`](crate::Overflow::Wait) is
+    /// [`WouldDeadlock`](crate::RejectReason::WouldDeadlock) there.
     pub fn manual(mut self) -> Self {
         self.manual = true;
         self
@@ -98,7 +118,8 @@ impl EngineBuilder {
         self
     }
 
-    /// Runs on each worker's thread before it drains: the place for a scheduling class or `mlock`.
+    /// Runs on each worker's thread, after its pin and before it drains: the place for a scheduling
+    /// class or `mlock`.
     pub fn on_worker_start(mut self, f: impl Fn(&WorkerInfo) + Send + Sync + 'static) -> Self {
         self.on_start = Some(Arc::new(f));
         self

@@ -2,7 +2,7 @@
 
 use super::shared::{EngineShared, Status, WorkerShared};
 use crate::WorkerId;
-use crate::metrics::SignalMetrics;
+use crate::metrics::{Rates, SignalMetrics};
 use std::time::Instant;
 
 /// Counters and sizes of an engine at one moment.
@@ -90,6 +90,30 @@ impl EngineMetrics {
             bytes: signals.iter().map(|signal| signal.bytes).sum(),
             signals,
         }
+    }
+
+    /// The rates of all signals together between `earlier` and this snapshot of the same engine. A
+    /// signal made in between counts from its beginning; one that is gone by now does not count.
+    ///
+    /// ```
+    /// let engine = corecast::Engine::builder().manual().build()?;
+    /// let (ticks, orders) = (engine.signal("ticks").build()?, engine.signal("orders").build()?);
+    /// let earlier = engine.metrics();
+    /// ticks.emit(1_u64)?;
+    /// orders.emit("buy")?;
+    /// let rates = engine.metrics().since(&earlier);
+    /// let events = rates.events_per_second * rates.interval.as_secs_f64();
+    /// assert_eq!(events.round(), 2.0);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Rates {
+        let interval = self.at.saturating_duration_since(earlier.at);
+        let calls = self.signals.iter().map(|signal| {
+            let same = |one: &&SignalMetrics| one.number == signal.number;
+            signal.calls_since(earlier.signals.iter().find(same))
+        });
+        Rates::over(interval, calls.sum())
     }
 
     /// Workers that are asleep.

@@ -97,12 +97,23 @@ impl Engine {
     }
 
     /// Counters and sizes of this moment.
+    ///
+    /// ```
+    /// let engine = corecast::Engine::builder().manual().build()?;
+    /// let _ticks = engine.signal::<u64>("ticks").build()?;
+    /// let metrics = engine.metrics();
+    /// assert_eq!(metrics.workers.len(), engine.workers().len());
+    /// assert_eq!(metrics.signals[0].name.as_deref(), Some("ticks"));
+    /// assert_eq!((metrics.faults_waiting, metrics.faults_lost), (0, 0));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     #[must_use]
     pub fn metrics(&self) -> EngineMetrics {
         EngineMetrics::of(&self.handle.shared)
     }
 
-    /// The faults of all signals of this engine.
+    /// The faults of all asynchronous signals of this engine. With
+    /// [`EngineBuilder::on_fault`] its reporter takes them.
     #[must_use]
     pub fn faults(&self) -> &FaultQueue {
         &self.handle.shared.faults
@@ -115,6 +126,19 @@ impl Engine {
     ///
     /// [`RunError::Nested`] from within a listener, [`RunError::NotManual`] on an engine with
     /// threads.
+    ///
+    /// ```
+    /// let engine = corecast::Engine::builder().manual().build()?;
+    /// let (asked, answered) = (engine.signal("asked").build()?, engine.signal("answered").build()?);
+    /// let mut answers = answered.emitter()?;
+    /// let _answer = asked.subscribe_fallible(move |n: &u64| {
+    ///     answers.emit(n + 1).map_err(|refused| refused.to_string())
+    /// });
+    /// let _listen = answered.subscribe(|n: &u64| assert_eq!(*n, 42));
+    /// asked.emitter()?.emit(41)?;
+    /// assert_eq!(engine.run_until_idle()?, 2); // the question, and the answer that it led to
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn run_until_idle(&self) -> Result<u64, RunError> {
         match &self.handle.shared.manual {
             Some(manual) => {
@@ -131,6 +155,22 @@ impl Engine {
     /// as abandoned, and it leaves when the listener returns.
     ///
     /// A `limit` of zero delivers what can be delivered at once; `Duration::MAX` waits for ever.
+    ///
+    /// ```
+    /// use corecast::Engine;
+    /// use std::time::Duration;
+    ///
+    /// let engine = Engine::builder().build()?;
+    /// let ticks = engine.signal::<u64>("ticks").build()?;
+    /// let _subscription = ticks.subscribe(|_| {});
+    /// let mut emitter = ticks.emitter()?;
+    /// emitter.emit_batch(0..100)?;
+    /// let report = engine.shutdown(Duration::from_secs(60));
+    /// assert_eq!((report.accepted, report.delivered, report.abandoned), (100, 100, 0));
+    /// assert!(report.stuck.is_empty() && report.dead.is_empty());
+    /// assert!(emitter.emit(100).is_err(), "closed");
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn shutdown(&self, limit: Duration) -> ShutdownReport {
         let lifecycle = &self.handle.lifecycle;
         lifecycle.shut_down(&self.handle.shared, limit, Ending::Reported)

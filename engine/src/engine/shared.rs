@@ -301,6 +301,8 @@ pub(crate) struct EngineShared {
     pub(crate) emitter_wait: WaitStrategy,
     phase: CachePadded<AtomicU32>,
     pub(crate) signals: Mutex<Vec<Weak<dyn SignalControl>>>,
+    /// Signals made so far.
+    made: AtomicU64,
     /// What signals counted that are gone.
     pub(crate) folded: Mutex<LaneEvents>,
     /// Held while a listener is placed.
@@ -327,6 +329,7 @@ impl EngineShared {
             emitter_wait,
             phase: CachePadded::new(AtomicU32::new(Phase::Open as u32)),
             signals: Mutex::new(Vec::new()),
+            made: AtomicU64::new(0),
             folded: Mutex::new(LaneEvents::default()),
             placement: Mutex::new(()),
             left: Parker::new(fence_pair),
@@ -354,6 +357,12 @@ impl EngineShared {
         self.phase() == Phase::Open
     }
 
+    /// A number for a new signal, which no other one of this engine has.
+    pub(crate) fn number_signal(&self) -> u64 {
+        // Relaxed: a counter.
+        self.made.fetch_add(1, Ordering::Relaxed)
+    }
+
     /// The signals that are still there.
     pub(crate) fn live_signals(&self) -> Vec<Arc<dyn SignalControl>> {
         let signals = lock(&self.signals);
@@ -367,7 +376,8 @@ impl EngineShared {
             .iter()
             .position(|one| core::ptr::addr_eq(one.as_ptr(), signal))
         {
-            signals.swap_remove(index);
+            // The others stay in the order in which they were made, by which namesakes are told apart.
+            signals.remove(index);
         }
         lock(&self.folded).add(events);
     }

@@ -111,6 +111,17 @@ impl CircuitBreaker {
 
     /// Calls `f` unless the breaker is open; an error or a panic is a failure.
     ///
+    /// ```
+    /// use corecast::{BreakerError, CircuitBreaker};
+    ///
+    /// let breaker = CircuitBreaker::builder("disk").failures(1).build()?;
+    /// let written = breaker.call(|| Err::<(), _>("full"));
+    /// assert_eq!(written, Err(BreakerError::Failed("full")));
+    /// let refused = breaker.call(|| Ok::<_, &str>(())); // not called
+    /// assert!(matches!(refused, Err(BreakerError::Open { .. })));
+    /// # Ok::<(), corecast::BreakerBuildError>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`BreakerError::Open`] when `f` was not called, else what `f` returned.

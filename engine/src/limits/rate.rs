@@ -21,6 +21,17 @@ const LONGEST_SLEEP: Duration = Duration::from_millis(1);
 /// Tokens come back one by one at an even pace (the generic cell rate algorithm); up to a burst of
 /// them is saved while nobody emits. Cloning it makes another handle: emitters that are limited by
 /// clones share one limit. See [`Limited`](crate::Limited).
+///
+/// ```
+/// use corecast::RateLimit;
+/// use std::time::Duration;
+///
+/// // A hundred a second on average, ten at once.
+/// let limit = RateLimit::with_burst(100, Duration::from_secs(1), 10)?;
+/// assert!(RateLimit::new(0, Duration::from_secs(1)).is_err());
+/// assert_eq!(limit.metrics().admitted, 0);
+/// # Ok::<(), corecast::RateLimitError>(())
+/// ```
 #[derive(Clone)]
 pub struct RateLimit {
     inner: Arc<Inner>,

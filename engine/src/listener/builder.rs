@@ -49,6 +49,9 @@ type Make<T> = Box<dyn FnOnce(Meta<T>) -> OwnedListener<Sync<T>> + Send>;
 
 /// A listener for a [`SyncSignal`](crate::SyncSignal), with its options.
 ///
+/// It is `Fn`, because several threads may emit at once and walks may nest; state of its own is
+/// behind atomics or a lock.
+///
 /// ```
 /// use corecast::{Listener, SyncSignal};
 ///
@@ -81,6 +84,26 @@ impl<T: ?Sized + 'static> Listener<T> {
     }
 
     /// A listener that may return an error and sees the emission's context.
+    ///
+    /// ```
+    /// use corecast::{Context, EmitError, Listener, SyncSignal};
+    /// use std::time::Duration;
+    ///
+    /// let signal = SyncSignal::<u64>::new();
+    /// // Ends the walk for those after it, without an error of its own.
+    /// let enough = Listener::with_context(|n: &u64, context: &Context| {
+    ///     if *n > 9 {
+    ///         context.cancel_token().cancel();
+    ///     }
+    ///     Ok::<_, std::io::Error>(())
+    /// });
+    /// let _enough = signal.add(enough.priority(1))?;
+    /// let _after = signal.subscribe(|n| assert!(*n <= 9));
+    /// assert!(signal.try_emit(&5, &Context::none()).is_ok());
+    /// let stopped = signal.try_emit(&10, &Context::none());
+    /// assert!(matches!(stopped, Err(EmitError::Cancelled { delivered: 1 })));
+    /// # Ok::<(), corecast::SubscribeError>(())
+    /// ```
     pub fn with_context<E: Into<BoxError>>(
         f: impl Fn(&T, &Context) -> Result<(), E> + Send + core::marker::Sync + 'static,
     ) -> Self {

@@ -13,6 +13,19 @@ use std::sync::Arc;
 const REENTRANCY_LIMIT: u32 = 64;
 
 /// Options of a [`SyncSignal`].
+///
+/// ```
+/// use corecast::{FaultPolicy, SyncSignal};
+///
+/// let orders = SyncSignal::<u64>::builder()
+///     .name("orders") // for faults and metrics
+///     .fault_policy(FaultPolicy::Quarantine { after: 10 })
+///     .reentrancy_limit(8)
+///     .build()?;
+/// assert_eq!(orders.metrics().name.as_deref(), Some("orders"));
+/// assert!(SyncSignal::<u64>::builder().reentrancy_limit(0).build().is_err());
+/// # Ok::<(), corecast::BuildError>(())
+/// ```
 #[derive(Debug)]
 #[must_use = "a builder does nothing until build()"]
 pub struct SyncSignalBuilder<T: ?Sized + 'static> {
@@ -47,7 +60,7 @@ impl<T: ?Sized + 'static> SyncSignalBuilder<T> {
         self
     }
 
-    /// What happens to a listener that panics or errs.
+    /// What happens to a listener that panics or errs; [`FaultPolicy::Isolate`] unless told.
     pub fn fault_policy(mut self, policy: FaultPolicy) -> Self {
         self.fault_policy = policy;
         self
@@ -59,7 +72,8 @@ impl<T: ?Sized + 'static> SyncSignalBuilder<T> {
         self
     }
 
-    /// Which fences emitters and removers use.
+    /// Which fences emitters and removers use; [`Fences::Asymmetric`] unless told, where a removal
+    /// interrupts the process's other running threads for a moment.
     pub fn fences(mut self, fences: Fences) -> Self {
         self.fences = fences;
         self

@@ -99,6 +99,10 @@ impl<T: ?Sized + 'static> SyncSignal<T> {
     /// # Complexity
     ///
     /// Copies the listener array: linear, two allocations. Use [`SyncSignal::add_many`] for many.
+    ///
+    /// # Memory ordering
+    ///
+    /// What the caller did before happens before the listener's calls.
     #[track_caller]
     pub fn subscribe(
         &self,
@@ -112,6 +116,17 @@ impl<T: ?Sized + 'static> SyncSignal<T> {
 
     /// Subscribes a listener that may return an error: a fault to `emit`, the end of the walk to
     /// `try_emit`.
+    ///
+    /// ```
+    /// use corecast::{Context, SyncSignal};
+    ///
+    /// let signal = SyncSignal::<u64>::new();
+    /// let even = |n: &u64| if n % 2 == 0 { Ok(()) } else { Err(format!("{n} is odd")) };
+    /// let _subscription = signal.subscribe_fallible(even);
+    /// assert_eq!(signal.emit(&3).failed, 1);
+    /// assert!(signal.try_emit(&3, &Context::none()).is_err());
+    /// assert!(signal.try_emit(&4, &Context::none()).is_ok());
+    /// ```
     #[track_caller]
     pub fn subscribe_fallible<E: Into<BoxError>>(
         &self,
@@ -135,7 +150,7 @@ impl<T: ?Sized + 'static> SyncSignal<T> {
             .unwrap_or_else(Subscription::inactive)
     }
 
-    /// Adds a listener with options.
+    /// Adds a listener with options; see [`Listener`].
     ///
     /// # Errors
     ///
@@ -156,6 +171,19 @@ impl<T: ?Sized + 'static> SyncSignal<T> {
     /// # Complexity
     ///
     /// Linear in the listeners there are and those added (plus sorting by priority).
+    ///
+    /// ```
+    /// use corecast::{Listener, SyncSignal};
+    ///
+    /// let signal = SyncSignal::<u64>::new();
+    /// let keyed = |key: &str| Listener::new(|_| {}).key(key);
+    /// let added = signal.add_many(["a", "b", "c"].map(keyed))?;
+    /// assert_eq!((added.len(), signal.len()), (3, 3));
+    /// // "b" is taken, so "d" is not added either.
+    /// assert!(signal.add_many(["d", "b"].map(keyed)).is_err());
+    /// assert!(!signal.contains_key("d"));
+    /// # Ok::<(), corecast::SubscribeError>(())
+    /// ```
     #[track_caller]
     pub fn add_many(
         &self,
@@ -183,7 +211,20 @@ impl<T: ?Sized + 'static> SyncSignal<T> {
         Ok(handles.into_iter().map(subscribe).collect())
     }
 
-    /// Removes the listener with this key; whether there was one.
+    /// Removes the listener with this key; whether there was one. As
+    /// [`Subscription::unsubscribe`] otherwise.
+    ///
+    /// ```
+    /// use corecast::{Listener, SyncSignal};
+    ///
+    /// let signal = SyncSignal::<u64>::new();
+    /// signal.add(Listener::new(|_| {}).key("audit"))?.detach();
+    /// signal.add(Listener::new(|_| {}).key("risk").priority(1))?.detach();
+    /// assert_eq!(signal.keys().iter().map(|key| &**key).collect::<Vec<_>>(), ["risk", "audit"]);
+    /// assert!(signal.unsubscribe("audit"));
+    /// assert!(!signal.unsubscribe("audit"));
+    /// # Ok::<(), corecast::SubscribeError>(())
+    /// ```
     pub fn unsubscribe(&self, key: &str) -> bool {
         self.core.set.remove_key(key)
     }
@@ -202,7 +243,7 @@ impl<T: ?Sized + 'static> SyncSignal<T> {
         keys
     }
 
-    /// Removes every listener.
+    /// Removes every listener, with one array swap. Counters go on counting.
     pub fn clear(&self) {
         self.core.set.clear();
     }
@@ -224,12 +265,25 @@ impl<T: ?Sized + 'static> SyncSignal<T> {
     ///
     /// # Panics
     ///
-    /// Under [`FaultPolicy::Propagate`] alone: with the first listener's panic, after the walk.
+    /// Under [`FaultPolicy::Propagate`](crate::FaultPolicy::Propagate) alone: with the first
+    /// listener's panic, after the walk.
     ///
     /// # Complexity
     ///
     /// One epoch pin, then one indirect call for each listener. Wait-free but for the listeners;
     /// a thread's first emission on a signal registers it and allocates.
+    ///
+    /// # Memory ordering
+    ///
+    /// Listeners run in this thread, between the call and its return.
+    ///
+    /// ```
+    /// let signal = corecast::SyncSignal::<u64>::new();
+    /// let _one = signal.subscribe_fallible(|_| Err::<(), _>("no"));
+    /// let _two = signal.subscribe(|_| {});
+    /// let delivery = signal.emit(&1);
+    /// assert_eq!((delivery.delivered, delivery.failed), (1, 1));
+    /// ```
     #[inline(always)]
     pub fn emit(&self, event: &T) -> Delivery {
         let (core, walk) = (&self.core, Emit::new(&self.core, event));
@@ -255,7 +309,29 @@ impl<T: ?Sized + 'static> SyncSignal<T> {
     ///
     /// # Panics
     ///
-    /// Under [`FaultPolicy::Propagate`] alone: with the listener's panic, at once.
+    /// Under [`FaultPolicy::Propagate`](crate::FaultPolicy::Propagate) alone: with the listener's
+    /// panic, at once.
+    ///
+    /// # Complexity
+    ///
+    /// As [`SyncSignal::emit`], and before each listener a look at the cancellation and, only if
+    /// there is a deadline, at the clock.
+    ///
+    /// ```
+    /// use corecast::{Context, EmitError, Listener, SyncSignal};
+    /// use std::time::Duration;
+    ///
+    /// let orders = SyncSignal::<u64>::new();
+    /// let limit = |size: &u64| if *size > 100 { Err("too large") } else { Ok(()) };
+    /// let _risk = orders.add(Listener::fallible(limit).priority(1))?;
+    /// let _book = orders.subscribe(|_| {}); // sees only what the first has let through
+    ///
+    /// let within = || Context::with_timeout(Duration::from_secs(60));
+    /// assert_eq!(orders.try_emit(&50, &within()).map(|done| done.delivered).ok(), Some(2));
+    /// let refused = orders.try_emit(&500, &within());
+    /// assert!(matches!(refused, Err(EmitError::Listener { index: 0, delivered: 0, .. })));
+    /// # Ok::<(), corecast::SubscribeError>(())
+    /// ```
     #[inline(always)]
     pub fn try_emit(&self, event: &T, context: &Context) -> Result<Delivery, EmitError> {
         let (core, walk) = (&self.core, TryEmit::new(&self.core, event, context));
@@ -271,12 +347,18 @@ impl<T: ?Sized + 'static> SyncSignal<T> {
     }
 
     /// The fast path: a handle for one thread at a time, which emits without a read-modify-write.
+    /// Making one allocates; keep it for as long as its thread emits.
     #[must_use]
     pub fn emitter(&self) -> SyncEmitter<T> {
         SyncEmitter::new(Arc::clone(&self.core))
     }
 
     /// Counters and sizes of this moment.
+    ///
+    /// # Complexity
+    ///
+    /// Sums up the counters of every emitter and emitting thread, under locks that no emission
+    /// takes; allocates.
     #[must_use]
     pub fn metrics(&self) -> SignalMetrics {
         self.core.metrics()
@@ -293,7 +375,23 @@ impl<T: ?Sized + 'static> SyncSignal<T> {
     ///
     /// # Errors
     ///
-    /// As [`WaitError`] says.
+    /// [`WaitError::WouldDeadlock`] inside any walk or drain of this thread,
+    /// [`WaitError::Timeout`], [`WaitError::Unsupported`].
+    ///
+    /// # Complexity
+    ///
+    /// Blocks until every walk that began before is over.
+    ///
+    /// ```
+    /// use corecast::SyncSignal;
+    /// use std::time::Duration;
+    ///
+    /// let signal = SyncSignal::<u64>::new();
+    /// drop(signal.subscribe(|_| {}));
+    /// signal.quiesce(Duration::from_secs(60))?;
+    /// assert_eq!(signal.metrics().retired_arrays, 0);
+    /// # Ok::<(), corecast::WaitError>(())
+    /// ```
     pub fn quiesce(&self, timeout: Duration) -> Result<(), WaitError> {
         self.core.set.quiesce(timeout)
     }
