@@ -33,6 +33,8 @@ subcommands! {
     Replay => replay,
     /// Measure corecast and its peers side by side
     Compare => compare,
+    /// Run every configuration under random faults and check the sums
+    Stress => stress,
 }
 
 /// The laboratory of the Corecast event dispatch engine.

@@ -5,3 +5,4 @@ pub mod compare;
 pub mod market;
 pub mod measure;
 pub mod replay;
+pub mod stress;

@@ -27,6 +27,7 @@ pub use progress::Progress;
 pub use report::{LatencyReport, Quote, Report, Trades};
 pub use run::{Delivered, Dispatch, Outcome, Path, Plan, Totals, drive};
 pub use sequence::SequenceCheck;
+pub(crate) use text::Count;
 pub use workers::{WorkerArgs, WorkerReport};
 
 use crate::cli::{self, Error};

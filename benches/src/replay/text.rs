@@ -4,7 +4,7 @@ use std::fmt;
 
 /// A count, in groups of three digits.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Count(pub(super) u64);
+pub(crate) struct Count(pub(crate) u64);
 
 impl fmt::Display for Count {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -241,8 +241,9 @@ impl Worker {
                 self.lanes.swap_remove(index).lane.give_up();
                 left -= 1;
             } else {
-                // Reports progress that a hot lane had not come to report.
-                slot.lane.drain();
+                // Reports progress that a hot lane had not come to report; and takes an event that
+                // has come since.
+                delivered += slot.lane.drain();
                 self.next_cold += 1;
             }
         }

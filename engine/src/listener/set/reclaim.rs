@@ -243,12 +243,8 @@ impl<S: Spec> ListenerSet<S> {
                 return true;
             }
             is_settled = self.is_settled(retirement);
-            if mark && !is_settled {
-                // W3: mark, fence, look again.
-                self.mark(retirement);
-                if self.fence().is_err() || self.look(retirement).is_err() {
-                    return true;
-                }
+            if mark && self.hand_over(retirement).is_err() {
+                return true;
             }
             let all = core::mem::take(&mut retirement.retired);
             (ready, retirement.retired) = all.into_iter().partition(Retired::may_be_dropped);
@@ -303,6 +299,25 @@ impl<S: Spec> ListenerSet<S> {
             self.broken.store(true, Ordering::Relaxed);
             WaitError::Unsupported
         })
+    }
+
+    /// Sees to it that somebody comes back for what is left (W3): marks the walks in the way and
+    /// looks again, until nothing is left or a marked walk goes on. Once is not enough: while the
+    /// epoch has to pass, a shared walk is in the way too that began after the marks were set, and
+    /// when the marked ones have ended by then, nobody would come.
+    fn hand_over(&self, retirement: &mut Retirement<S>) -> Result<(), WaitError> {
+        let mut again = false;
+        while !self.is_settled(retirement) {
+            if again {
+                thread::yield_now();
+            }
+            // W3: mark, fence, look again.
+            self.mark(retirement);
+            self.fence()?;
+            self.look(retirement)?;
+            again = true;
+        }
+        Ok(())
     }
 
     /// Marks the walks in the way: owned ones that were in progress at the first look, and shared
