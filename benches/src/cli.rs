@@ -33,6 +33,8 @@ subcommands! {
     Replay => replay,
     /// Measure corecast and its peers side by side
     Compare => compare,
+    /// Find the engine configuration that suits a load, by measuring
+    Tune => tune,
 }
 
 /// The laboratory of the Corecast event dispatch engine.

@@ -4,4 +4,6 @@ pub mod cli;
 pub mod compare;
 pub mod market;
 pub mod measure;
+pub mod picture;
 pub mod replay;
+pub mod tune;

@@ -9,6 +9,7 @@ use corecast_affinity::CpuId;
 use crate::compare::duel::Gauge;
 use crate::compare::event::Event;
 use crate::measure::alloc;
+use crate::measure::cpu_time::CpuTime;
 use crate::measure::{Lap, LapError, Pinned, Side};
 
 use super::lanes::failed;
@@ -211,29 +212,13 @@ pub(super) fn idle(cpu: CpuId) -> Result<Gauge, LapError> {
     while engine.metrics().parked_workers() < 4 {
         std::thread::sleep(Duration::from_millis(1));
     }
-    let before = cpu_time()?;
+    let before = CpuTime::now().map_err(failed)?;
     std::thread::sleep(SPAN);
-    let used = cpu_time()?.saturating_sub(before);
+    let used = CpuTime::now().map_err(failed)?.since(before, "");
     Ok(Gauge {
         value: 100.0 * used.as_secs_f64() / SPAN.as_secs_f64(),
         unit: "% of a core",
     })
-}
-
-/// CPU time of this process.
-fn cpu_time() -> Result<Duration, LapError> {
-    // utime and stime, in ticks of 10 ms, would be too coarse: schedstat counts nanoseconds.
-    let mut total = 0;
-    for task in std::fs::read_dir("/proc/self/task").map_err(failed)? {
-        let path = task.map_err(failed)?.path().join("schedstat");
-        let text = std::fs::read_to_string(path).map_err(failed)?;
-        let running = text
-            .split_whitespace()
-            .next()
-            .and_then(|first| first.parse::<u64>().ok());
-        total += running.unwrap_or(0);
-    }
-    Ok(Duration::from_nanos(total))
 }
 
 /// The caller's side of an asynchronous emit into lanes with room, whatever the number of
