@@ -16,7 +16,7 @@ const SIZE: (u32, u32) = (960, 430);
 /// What is left free of the chart: left, top, right (the legend), bottom.
 const LEFT: i32 = 92;
 const TOP: i32 = 48;
-const RIGHT: i32 = 270;
+const RIGHT: i32 = 240;
 const BOTTOM: i32 = 62;
 
 const INK: RGBColor = RGBColor(40, 40, 40);

@@ -3,15 +3,16 @@
 use std::fmt::{self, Write};
 
 use crate::picture::{PictureError, inline};
-use crate::replay::text::{Count, Nanoseconds};
+use crate::replay::text::Count;
 
 use super::measured::Measured;
+use super::page::cpus;
 use super::pictures;
 use super::report::Report;
 
 const STYLE: &str = "\
 body { font: 16px/1.5 system-ui, sans-serif; color: #222; background: #f4f5f7; margin: 0 }
-main { max-width: 1000px; margin: 0 auto; padding: 24px }
+main { max-width: 1080px; margin: 0 auto; padding: 24px }
 h1 { font-size: 26px; margin: 8px 0 4px } h2 { font-size: 19px; margin: 0 0 10px }
 section { background: #fff; border: 1px solid #dcdfe4; border-radius: 8px; padding: 18px 22px; margin: 18px 0; overflow-x: auto }
 section.advice { border-left: 6px solid #0072b2 }
@@ -105,8 +106,18 @@ fn write_table(page: &mut String, report: &Report) -> fmt::Result {
         report.criterion
     )?;
     for head in [
-        "wait", "per core", "capacity", "batch", "events/s", "p50", "p99", "p99.9", "max", "CPU",
+        "wait",
+        "per core",
+        "capacity",
+        "batch",
+        "events/s",
+        "p50",
+        "p99",
+        "p99.9",
+        "max",
+        "CPU",
         "workers",
+        "fell behind",
     ] {
         write!(page, "<th>{head}</th>")?;
     }
@@ -120,7 +131,7 @@ fn write_table(page: &mut String, report: &Report) -> fmt::Result {
         "</tbody>\n</table>\n<p class=\"small\">events/s: flat out, through all listeners, at the \
          slowest worker. Latency: {}, to the end of a worker&#39;s last listener. CPU: CPUs kept \
          busy by the whole process, and by its workers alone. Medians over {} laps; max over \
-         all.</p>\n</section>",
+         all. Fell behind: the events per second of one that did not keep up with the rate.</p>\n</section>",
         report.latency_counts_from(),
         report.laps
     )
@@ -145,14 +156,9 @@ fn write_row(page: &mut String, measured: &Measured, is_best: bool) -> fmt::Resu
         configuration.batch,
         Count(measured.events_per_second as u64)
     )?;
-    if let Some(paced) = measured.paced.filter(|paced| !paced.sustained) {
-        let rate = Count(paced.events_per_second as u64);
-        write!(page, " (did not keep up: {rate})")?;
-    }
     write!(page, "</td>")?;
-    let latency = &measured.latency_ns;
-    for ns in [latency.p50, latency.p99, latency.p999, latency.max] {
-        write!(page, "<td>{}</td>", Nanoseconds(ns))?;
+    for cell in measured.latency_ns.cells() {
+        write!(page, "<td>{cell}</td>")?;
     }
     match measured.cpu {
         Some(cpu) => write!(
@@ -160,18 +166,22 @@ fn write_row(page: &mut String, measured: &Measured, is_best: bool) -> fmt::Resu
             "<td>{:.2}</td><td>{:.2}</td>",
             cpu.process, cpu.workers
         )?,
-        None => write!(page, "<td>–</td><td>–</td>")?,
+        None => write!(page, "<td>-</td><td>-</td>")?,
     }
-    writeln!(page, "</tr>")
+    let behind = measured.paced.filter(|paced| !paced.sustained);
+    match behind {
+        Some(paced) => {
+            let rate = Count(paced.events_per_second as u64);
+            writeln!(page, "<td>{rate}</td></tr>")
+        }
+        None => writeln!(page, "<td></td></tr>"),
+    }
 }
 
 fn write_method(page: &mut String, report: &Report) -> fmt::Result {
     writeln!(page, "<section>\n<h2>How it was measured</h2>\n<dl>")?;
     let machine = report.machine.to_string();
-    let workers = format!(
-        "{} CPUs with workers ({})",
-        report.worker_cpus, report.cores
-    );
+    let workers = format!("on {} ({})", cpus(report.worker_cpus), report.cores);
     let laps = format!(
         "{} s for each of {} configurations, in {} laps taken in turn; every lap counts its events and \
          their sum at every listener",

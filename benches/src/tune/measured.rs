@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::measure::Quartiles;
+use crate::replay::text::Nanoseconds;
 
 use super::configuration::Configuration;
 use super::lap::{CpuUse, Figures};
@@ -48,7 +49,7 @@ pub struct Paced {
     pub sustained: bool,
 }
 
-/// Percentiles in nanoseconds.
+/// Percentiles in nanoseconds; all 0 if no event was timed.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct LatencyFigures {
     /// Events that were timed, in all laps.
@@ -99,18 +100,27 @@ impl Measured {
 }
 
 impl LatencyFigures {
+    /// The four figures of a table, as a person reads them.
+    pub(super) fn cells(&self) -> [String; 4] {
+        [self.p50, self.p99, self.p999, self.max].map(|ns| match self.count {
+            0 => "-".to_owned(),
+            _ => Nanoseconds(ns).to_string(),
+        })
+    }
+
     fn of(laps: &[&Figures]) -> Self {
+        // A lap that fell behind in its warm-up has timed nothing, which says nothing of latency.
+        let timed = laps.iter().map(|lap| &lap.latency);
+        let timed = timed.filter(|latency| latency.percentiles().count > 0);
         let typical = |percent| {
-            let each = laps
-                .iter()
-                .map(|lap| lap.latency.percentile(percent) as f64);
-            median(each).unwrap_or(0.0) as u64
+            let each = timed.clone().map(|latency| latency.percentile(percent));
+            median(each.map(|ns| ns as f64)).unwrap_or(0.0) as u64
         };
-        let counts = laps.iter().map(|lap| lap.latency.percentiles().count);
+        let counts = timed.clone().map(|latency| latency.percentiles().count);
         let fewest = counts.clone().min().unwrap_or(0);
         // A percentile that lies above all but a part of one event is the maximum, and not a figure.
         let told = |percent: &f64| fewest as f64 * (100.0 - percent) / 100.0 >= 1.0;
-        let maxima = laps.iter().map(|lap| lap.latency.percentiles().max);
+        let maxima = timed.clone().map(|latency| latency.percentiles().max);
         Self {
             count: counts.sum(),
             p50: typical(50.0),

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Formatter};
 
-use crate::replay::text::{Count, Nanoseconds};
+use crate::replay::text::Count;
 
 use super::measured::Measured;
 use super::report::Report;
@@ -13,8 +13,8 @@ impl fmt::Display for Report {
         writeln!(f, "Load: {}", self.load)?;
         writeln!(
             f,
-            "Workers on {} CPUs ({}); latency counts {}\n",
-            self.worker_cpus,
+            "Workers on {} ({}); latency counts {}\n",
+            cpus(self.worker_cpus),
             self.cores,
             self.latency_counts_from()
         )?;
@@ -60,9 +60,17 @@ impl fmt::Display for Report {
     }
 }
 
+/// So many CPUs, in words.
+pub(super) fn cpus(count: usize) -> String {
+    match count {
+        1 => "1 CPU".to_owned(),
+        count => format!("{count} CPUs"),
+    }
+}
+
 fn write_line(f: &mut Formatter<'_>, measured: &Measured) -> fmt::Result {
     let configuration = measured.configuration;
-    let latency = &measured.latency_ns;
+    let [p50, p99, p999, max] = measured.latency_ns.cells();
     write!(
         f,
         "{:15} {:>8} {:>8} {:>6}  {:>12} {:>10} {:>10} {:>10} {:>10}",
@@ -71,10 +79,10 @@ fn write_line(f: &mut Formatter<'_>, measured: &Measured) -> fmt::Result {
         configuration.capacity,
         configuration.batch,
         Count(measured.events_per_second as u64),
-        Nanoseconds(latency.p50),
-        Nanoseconds(latency.p99),
-        Nanoseconds(latency.p999),
-        Nanoseconds(latency.max)
+        p50,
+        p99,
+        p999,
+        max
     )?;
     match measured.cpu {
         Some(cpu) => write!(f, " {:>7.2} {:>8.2}", cpu.process, cpu.workers)?,

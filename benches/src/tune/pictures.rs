@@ -158,7 +158,7 @@ pub(super) fn cpu(report: &Report) -> Result<String, PictureError> {
         },
         x_label: String::new(),
         y_label: "CPUs kept busy".to_owned(),
-        y_format: |cpus| format!("{cpus:.1}"),
+        y_format: |cpus| rounded(cpus).to_string(),
         parts: vec!["workers".to_owned(), "emitters and the rest".to_owned()],
         bars: bars.collect(),
     }

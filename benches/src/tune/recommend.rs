@@ -54,7 +54,7 @@ impl fmt::Display for NoRecommendation {
             } => write!(
                 f,
                 "no configuration sustained {} events per second; the nearest, {configuration}, \
-                 delivered {}",
+                 delivered {} a second",
                 Count(*rate as u64),
                 Count(*delivered as u64)
             ),
