@@ -56,7 +56,7 @@ pub struct Heard {
 impl Ear {
     /// A listener for `worker`, the last one there or not.
     #[must_use]
-    pub fn new(
+    pub(super) fn new(
         worker: usize,
         is_last: bool,
         work: Work,

@@ -209,7 +209,10 @@ fn verify(
         let cost = |configuration: Configuration| -> Result<Option<Option<f64>>, Error> {
             let lap = setting.lap(configuration, &interrupt::is_raised)?;
             let measured = lap.and_then(|lap| Measured::of(configuration, &[lap]));
-            Ok(measured.map(|one| one.keeps_up().then(|| advice.criterion.cost(&one))))
+            Ok(measured.map(|one| {
+                let cost = advice.criterion.cost(&one);
+                (one.keeps_up() && cost.is_finite()).then_some(cost)
+            }))
         };
         // Each goes first in every other round.
         let (recommended, other) = if round % 2 == 0 {

@@ -12,7 +12,7 @@ use super::criterion::Criterion;
 pub const ROUNDS: usize = 9;
 
 /// What both configurations came to in one round: costs by the criterion, `None` where it did not
-/// keep up with the stated rate.
+/// keep up with the stated rate, or nothing arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Round {
     /// The recommended one's.

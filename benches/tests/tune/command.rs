@@ -11,6 +11,9 @@ use tempfile::TempDir;
 /// Three laps of ten milliseconds for each configuration.
 const BRIEF: [&str; 2] = ["--seconds", "0.03"];
 
+/// Three laps of a tenth of a second each: something is delivered however busy the machine is.
+const CALM: [&str; 2] = ["--seconds", "0.3"];
+
 /// Light listeners, flat out.
 const FLAT: [&str; 4] = ["--rate", "max", "--listener-ns", "20"];
 
@@ -101,7 +104,7 @@ fn assert_self_contained(page: &str) {
 
 #[test]
 fn json_tells_the_load_the_figures_and_the_recommendation() {
-    let run = tune(&[&BRIEF[..], &FLAT, &TWO, &["--json", "--listeners", "3"]].concat());
+    let run = tune(&[&CALM[..], &FLAT, &TWO, &["--json", "--listeners", "3"]].concat());
     assert!(run.output.status.success(), "{:?}", run.output);
     let json = run.json();
     assert_eq!(json["load"]["listeners"], 3);
@@ -120,20 +123,13 @@ fn json_tells_the_load_the_figures_and_the_recommendation() {
                 "{key}: {one}"
             );
         }
-        assert!(
-            one["events_per_second"]
-                .as_f64()
-                .is_some_and(|rate| rate > 0.0)
-        );
+        assert!(one["events_per_second"].is_f64(), "{one}");
         assert_eq!(
             (&one["paced"], &one["abandoned"]),
             (&Value::Null, &0.into())
         );
         for key in ["p50", "p99", "p999", "max"] {
-            assert!(
-                one["latency_ns"][key].as_u64().is_some_and(|ns| ns > 0),
-                "{key}"
-            );
+            assert!(one["latency_ns"][key].is_u64(), "{key}: {one}");
         }
         assert!(one["latency_ns"]["curve"].is_array());
     }
@@ -159,22 +155,22 @@ fn json_tells_the_load_the_figures_and_the_recommendation() {
 #[test]
 fn the_table_and_the_page_hold_the_recommendation_and_the_pictures() {
     let run = tune(&[&BRIEF[..], &TWO, &["--rate", "2000", "--listeners", "1"]].concat());
-    assert!(run.output.status.success(), "{:?}", run.output);
     let (table, page) = (run.stdout(), run.page());
-    for part in [
-        "kernel",
-        "spin-then-yield",
-        "park",
-        "p99.9",
-        "Recommended: ",
-        "page.html",
-    ] {
+    // Where the machine had no time for two thousand events in a second, it says so instead.
+    let advice = match run.output.status.code() {
+        Some(0) => &["Recommended: ", "Engine::builder()"][..],
+        Some(1) => {
+            assert!(run.stderr().contains("no configuration sustained 2,000"));
+            assert!(page.contains("Nothing to recommend"));
+            &[]
+        }
+        _ => panic!("{:?}", run.output),
+    };
+    for part in ["kernel", "spin-then-yield", "park", "p99.9", "page.html"] {
         assert!(table.contains(part), "{part}: {table}");
     }
     assert_self_contained(&page);
     for part in [
-        "Recommended: ",
-        "Engine::builder()",
         "workers per core",
         "Throughput, flat out",
         "Latency from when an event was due",
@@ -183,6 +179,9 @@ fn the_table_and_the_page_hold_the_recommendation_and_the_pictures() {
         "kernel",
     ] {
         assert!(page.contains(part), "{part}");
+    }
+    for part in advice {
+        assert!(table.contains(part) && page.contains(part), "{part}");
     }
 }
 
@@ -262,8 +261,12 @@ fn verify_runs_both_again_and_its_exit_code_is_its_verdict() {
     let rounds = verdict["rounds"].as_array().expect("rounds");
     assert_eq!(rounds.len(), corecast_lab::tune::ROUNDS);
     let won = rounds.iter().filter(|round| {
-        let cost = |side: &str| round[side].as_f64().expect("a cost");
-        cost("recommended") < cost("worst")
+        // Nothing where a lap delivered nothing.
+        let cost = |side: &str| round[side].as_f64();
+        match (cost("recommended"), cost("worst")) {
+            (Some(recommended), Some(worst)) => recommended < worst,
+            (recommended, _) => recommended.is_some(),
+        }
     });
     assert_eq!(verdict["won"], won.count());
     let code = if verdict["holds"] == true { 0 } else { 1 };

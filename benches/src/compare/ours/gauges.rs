@@ -179,6 +179,18 @@ pub(super) fn allocations(set_up: SetUp) -> Result<Gauge, LapError> {
 
 /// Microseconds to subscribe and unsubscribe beside `listeners` others: the median of many.
 pub(super) fn subscribing(listeners: usize, cpu: CpuId) -> Result<Gauge, LapError> {
+    let mut times = subscribe_times(listeners, 2001, cpu)?;
+    times.sort();
+    let value = times[times.len() / 2].as_nanos() as f64 / 1000.0;
+    Ok(Gauge { value, unit: "µs" })
+}
+
+/// How long it took to subscribe and unsubscribe beside `listeners` others, so many times.
+pub(in crate::compare) fn subscribe_times(
+    listeners: usize,
+    times: usize,
+    cpu: CpuId,
+) -> Result<Vec<Duration>, LapError> {
     let _pinned = Pinned::to(cpu)?;
     let signal = SyncSignal::<u64>::new();
     let others = (0..listeners).map(|_| Listener::new(|_: &u64| {}));
@@ -188,16 +200,12 @@ pub(super) fn subscribing(listeners: usize, cpu: CpuId) -> Result<Gauge, LapErro
         .into_iter()
         .for_each(|one| one.detach());
     let _emitter = signal.emitter();
-    let mut times: Vec<_> = (0..2001)
-        .map(|_| {
-            let start = Instant::now();
-            signal.subscribe(|_| {}).unsubscribe();
-            start.elapsed()
-        })
-        .collect();
-    times.sort();
-    let value = times[times.len() / 2].as_nanos() as f64 / 1000.0;
-    Ok(Gauge { value, unit: "µs" })
+    let once = || {
+        let start = Instant::now();
+        signal.subscribe(|_| {}).unsubscribe();
+        start.elapsed()
+    };
+    Ok((0..times).map(|_| once()).collect())
 }
 
 /// The share of a core that an idle, parked engine uses.
