@@ -7,10 +7,6 @@ use corecast_lab::compare::growth::{self, Extent};
 use corecast_lab::measure::CpuPair;
 use tempfile::TempDir;
 
-#[global_allocator]
-static ALLOCATOR: corecast_lab::measure::alloc::CountingAllocator =
-    corecast_lab::measure::alloc::CountingAllocator;
-
 const SMALL: Extent = Extent {
     most: 16,
     rounds: 1,
@@ -31,13 +27,23 @@ fn every_picture_has_its_file_and_its_figures() {
     assert_eq!(lines.next(), Some("picture,curve,at,unit,q1,median,q3"));
     let pictures: BTreeSet<&str> = lines.filter_map(|line| line.split(',').next()).collect();
     let expected = [
-        "add-many", "emitters", "idle-lanes", "listeners", "memory", "signals", "size",
-        "subscribe", "workers",
+        "add-many",
+        "emitters",
+        "idle-lanes",
+        "listeners",
+        "memory",
+        "signals",
+        "size",
+        "subscribe",
+        "workers",
     ];
     assert_eq!(pictures, expected.into());
     for picture in pictures.iter().filter(|picture| **picture != "memory") {
         let svg = read(&format!("{picture}.svg"));
-        assert!(svg.starts_with("<svg ") && svg.trim_end().ends_with("</svg>"), "{picture}");
+        assert!(
+            svg.starts_with("<svg ") && svg.trim_end().ends_with("</svg>"),
+            "{picture}"
+        );
         // The curve itself: several points went into it.
         assert!(svg.contains("<polyline"), "{picture}");
     }
@@ -60,7 +66,10 @@ fn memory_is_at_least_what_was_asked_for() {
     };
     // A slot is a cache line: 56 bytes and a stamp.
     let (short, long) = (bytes("a lane of 64 events"), bytes("a lane of 1024 events"));
-    assert!(short >= 64.0 * 64.0 && long >= 1024.0 * 64.0, "{short} {long}");
+    assert!(
+        short >= 64.0 * 64.0 && long >= 1024.0 * 64.0,
+        "{short} {long}"
+    );
     assert_eq!(long - short, 960.0 * 64.0);
     assert!(bytes("its listener, which captures 8 bytes") >= 8.0 + 16.0);
 }

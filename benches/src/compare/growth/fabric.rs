@@ -75,6 +75,14 @@ struct Adding {
     total: Arc<AtomicU64>,
 }
 
+impl Adding {
+    /// Adds an event, and one more for itself: there are events without words.
+    #[inline]
+    fn add<const WORDS: usize>(&mut self, event: &Event<WORDS>) {
+        self.sum = self.sum.wrapping_add(event.sum()).wrapping_add(1);
+    }
+}
+
 impl Drop for Adding {
     fn drop(&mut self) {
         // Relaxed: whoever reads the total has waited for this drop.
@@ -106,10 +114,7 @@ impl<const WORDS: usize> Side for Fabric<WORDS> {
                     sum: 0,
                     total: Arc::clone(&total),
                 };
-                let add = WorkerListener::new(move |event: &Event<WORDS>| {
-                    // One more for the event itself: there are events without words.
-                    adding.sum = adding.sum.wrapping_add(event.sum()).wrapping_add(1);
-                });
+                let add = WorkerListener::new(move |event| adding.add(event));
                 let worker = WorkerId::new((listener % self.workers) as u32);
                 subscriptions.push(signal.add(add.on_worker(worker)).map_err(failed)?);
             }

@@ -70,8 +70,11 @@ pub(super) fn figures() -> Result<Vec<Holding>, LapError> {
             };
             one.subscribe(listen).detach();
         }
+        // Lets go of the arrays that are out of use.
+        engine.run_until_idle()
     };
-    let ((), bytes) = alloc::bytes_held(add).map_err(failed)?;
+    let (drained, bytes) = alloc::bytes_held(add).map_err(failed)?;
+    drained.map_err(failed)?;
     note(
         "its listener, which captures 8 bytes".to_owned(),
         bytes,

@@ -148,19 +148,15 @@ fn idle_lanes(extent: Extent, cpus: CpuPair) -> Chart {
     let mut curves = vec![curve("an event, flat out", extent, &PLACES, |idle| {
         fabric(Fabric::<7> {
             idle,
+            capacity: 256,
             ..Fabric::single(cpus)
         })
     })];
     if cpus.is_two() {
-        curves.push(curve(
-            "a round trip of 8 bytes, median",
-            extent,
-            &PLACES,
-            |idle| {
-                let side = Trips::<1>::new(cpus, 1 + idle);
-                Ask::Median(Box::new(side), Box::new(trip::expected::<1>))
-            },
-        ));
+        curves.push(curve("round trip, 8 bytes, p50", extent, &PLACES, |idle| {
+            let side = Trips::<1>::new(cpus, 1 + idle);
+            Ask::Median(Box::new(side), Box::new(trip::expected::<1>))
+        }));
     }
     Chart {
         file: "idle-lanes",
