@@ -112,7 +112,8 @@ impl Report {
         }
         if let Some(code) = &self.builder_code {
             for line in code.lines() {
-                writeln!(f, "    {line}")?;
+                let indent = if line.is_empty() { "" } else { "    " };
+                writeln!(f, "{indent}{line}")?;
             }
             writeln!(f)?;
         }

@@ -80,7 +80,7 @@ impl fmt::Display for Verdict {
         )?;
         match self.ratio {
             Some(ratio) => write!(f, ", at {ratio:.3} of its cost (median)"),
-            None => Ok(()),
+            None => f.write_str(", and often did not keep up"),
         }
     }
 }
