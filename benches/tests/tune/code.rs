@@ -7,6 +7,9 @@ use corecast_ring::WaitStrategy;
 
 type Failure = Box<dyn std::error::Error>;
 
+/// What pasted code builds.
+type Built = Result<(Engine, AsyncSignal<Event>), Failure>;
+
 #[derive(Clone)]
 struct Event;
 
@@ -14,11 +17,11 @@ struct Event;
 macro_rules! pasted {
     ($name:ident: $($code:tt)*) => {
         mod $name {
-            use super::{AsyncSignal, Event, Failure};
+            use super::{Built, Event};
 
             pub(super) const TEXT: &str = stringify!($($code)*);
 
-            pub(super) fn build() -> Result<(corecast::Engine, AsyncSignal<Event>), Failure> {
+            pub(super) fn build() -> Built {
                 $crate::code::returning! { $($code)* }
             }
         }
@@ -118,12 +121,7 @@ fn configuration(
 }
 
 /// The code of this configuration is the pasted text, and what it builds has these properties.
-fn check(
-    configuration: &Configuration,
-    cores: Option<&Cores>,
-    text: &str,
-    build: fn() -> Result<(Engine, AsyncSignal<Event>), Failure>,
-) {
+fn check(configuration: &Configuration, cores: Option<&Cores>, text: &str, build: fn() -> Built) {
     let code = builder_code(configuration, cores);
     assert_eq!(without_space(&code), without_space(text), "{code}");
     let (engine, events) = build().expect("the code builds an engine");
