@@ -62,6 +62,12 @@ fn write_page(
         "- emitting on CPU {}, working on CPU {}",
         cpus.emitter, cpus.worker
     )?;
+    if cfg!(debug_assertions) {
+        writeln!(
+            page,
+            "- a build with debug assertions: these figures show shapes, not costs"
+        )?;
+    }
     for (chart, curves) in measured {
         writeln!(page, "\n## {}\n", chart.title)?;
         write!(page, "| {} |", chart.x_label)?;
