@@ -161,7 +161,9 @@ impl Point {
         };
         let mut ops = 256;
         loop {
-            let took = verified(&mut **side, expected, ops)?.elapsed;
+            // The better of two: one that was disturbed must not pass for long work.
+            let one = verified(&mut **side, expected, ops)?.elapsed;
+            let took = one.min(verified(&mut **side, expected, ops)?.elapsed);
             if took >= lap / 2 || ops >= MOST_OPS {
                 return Ok(ops);
             }
