@@ -4,5 +4,10 @@ pub mod cli;
 pub mod compare;
 pub mod market;
 pub mod measure;
+pub mod picture;
 pub mod replay;
+<<<<<<< HEAD
 pub mod stress;
+=======
+pub mod tune;
+>>>>>>> w-tune

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io::{self, Write};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use crate::cli;
@@ -14,7 +15,7 @@ use crate::measure::{CpuPair, LapError, Pinned, Schedule, drift};
 use super::pattern::matches;
 use super::report::{Drift, Measured, Report, RowReport, Verdict};
 use super::table::{Lab, Row};
-use super::{ours, peers};
+use super::{growth, ours, peers};
 
 /// The fewest rounds whose medians `--check` trusts.
 const FEWEST_CHECKED_ROUNDS: usize = 9;
@@ -40,6 +41,10 @@ pub struct Args {
     /// Print the rows and their bars, and measure nothing
     #[arg(long)]
     pub list: bool,
+    /// Measure no rows, but how costs grow with listeners, workers, emitters, signals, lanes and
+    /// sizes; write pictures and tables into this folder
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["rows", "rounds", "json", "check", "list"])]
+    pub growth: Option<PathBuf>,
 }
 
 fn rounds(text: &str) -> Result<usize, String> {
@@ -114,6 +119,13 @@ pub fn rows() -> Vec<Row> {
 /// row that failed, or whose sum was wrong, is not an error but exit code 1, after the report of all
 /// the others; so is, with `--check`, a row over its bar.
 pub fn run(args: &Args) -> Result<ExitCode, cli::Error> {
+    if let Some(folder) = &args.growth {
+        let cpus = args.cpus.unwrap_or_else(CpuPair::choose);
+        growth::write(folder, growth::Extent::WHOLE, cpus, |what| {
+            note(format_args!("{what}"));
+        })?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let rows = select(rows(), args.rows.as_deref())?;
     if args.list {
         cli::print(format_args!("{}", List(&rows)))?;

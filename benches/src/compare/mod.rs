@@ -11,12 +11,14 @@
 //!
 //! A contestant implements the trait of the module ([`emit::Emit`], [`pipe::Pipe`], [`link::Link`])
 //! and is then measured by the same loop as all others. The published crates that corecast is
-//! compared with are in [`peers`]; corecast's own rows, with their bars, are in `ours`.
+//! compared with are in [`peers`]; corecast's own rows, with their bars, are in `ours`. How corecast's
+//! costs grow with listeners, workers, lanes and sizes is [`growth`].
 
 mod command;
 pub mod duel;
 pub mod emit;
 pub mod event;
+pub mod growth;
 pub mod link;
 pub mod listeners;
 mod ours;

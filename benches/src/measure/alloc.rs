@@ -72,6 +72,8 @@ struct Alone<T>(T);
 static COUNTING: Alone<AtomicUsize> = Alone(AtomicUsize::new(0));
 static ALLOCATIONS: Alone<AtomicU64> = Alone(AtomicU64::new(0));
 static FREES: Alone<AtomicU64> = Alone(AtomicU64::new(0));
+/// Bytes asked for and not given back, modulo 2^64.
+static HELD: Alone<AtomicU64> = Alone(AtomicU64::new(0));
 
 thread_local! {
     /// This thread's requests. Constant and without a destructor, so that reaching it allocates
@@ -105,10 +107,35 @@ pub fn everywhere<R>(work: impl FnOnce() -> R) -> Result<(R, Counts), NotInstall
     })
 }
 
-fn count<R>(
+/// Runs `work` and tells how many more bytes the process holds after it than before, by the sizes
+/// that were asked for; fewer are a negative number.
+///
+/// What other threads do meanwhile counts as well.
+///
+/// # Errors
+///
+/// [`NotInstalled`], before `work` is run.
+pub fn bytes_held<R>(work: impl FnOnce() -> R) -> Result<(R, i64), NotInstalled> {
+    // Relaxed: as for `everywhere`. The difference is taken modulo 2^64, which is the sign's.
+    let held = || Held(HELD.0.load(Ordering::Relaxed));
+    count(work, held).map(|(result, Held(grown))| (result, grown.cast_signed()))
+}
+
+/// Bytes, whose differences wrap.
+struct Held(u64);
+
+impl Sub for Held {
+    type Output = Self;
+
+    fn sub(self, earlier: Self) -> Self {
+        Self(self.0.wrapping_sub(earlier.0))
+    }
+}
+
+fn count<R, C: Sub<Output = C>>(
     work: impl FnOnce() -> R,
-    read: impl Fn() -> Counts,
-) -> Result<(R, Counts), NotInstalled> {
+    read: impl Fn() -> C,
+) -> Result<(R, C), NotInstalled> {
     let _counting = Counting::start();
     let probed = HERE.get();
     drop(hint::black_box(Box::new(0_u8)));
@@ -137,16 +164,17 @@ impl Drop for Counting {
     }
 }
 
-/// Adds to the counters if somebody counts.
+/// Adds to the counters if somebody counts; `grown` bytes more are held, modulo the size of a number.
 #[inline]
-fn note(allocations: u64, frees: u64) {
+fn note(allocations: u64, frees: u64, grown: usize) {
     if COUNTING.0.load(Ordering::Relaxed) != 0 {
-        note_counted(allocations, frees);
+        // Sign-extended, so that fewer are fewer on every target.
+        note_counted(allocations, frees, grown.cast_signed() as u64);
     }
 }
 
 #[cold]
-fn note_counted(allocations: u64, frees: u64) {
+fn note_counted(allocations: u64, frees: u64, grown: u64) {
     let here = HERE.get();
     HERE.set(Counts {
         allocations: here.allocations + allocations,
@@ -155,32 +183,33 @@ fn note_counted(allocations: u64, frees: u64) {
     // Relaxed: see `everywhere`.
     ALLOCATIONS.0.fetch_add(allocations, Ordering::Relaxed);
     FREES.0.fetch_add(frees, Ordering::Relaxed);
+    HELD.0.fetch_add(grown, Ordering::Relaxed);
 }
 
 // SAFETY: every request goes unchanged to `System`, which keeps the trait's promises; the counters
 // neither allocate nor unwind.
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        note(1, 0);
+        note(1, 0, layout.size());
         // SAFETY: the caller promises a layout of non-zero size; it is passed on as it came.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
-        note(1, 0);
+        note(1, 0, layout.size());
         // SAFETY: the caller promises a layout of non-zero size; it is passed on as it came.
         unsafe { System.alloc_zeroed(layout) }
     }
 
     unsafe fn dealloc(&self, block: *mut u8, layout: Layout) {
-        note(0, 1);
+        note(0, 1, layout.size().wrapping_neg());
         // SAFETY: every block of this allocator came from `System` with the layout that the caller
         // promises to repeat.
         unsafe { System.dealloc(block, layout) }
     }
 
     unsafe fn realloc(&self, block: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        note(1, 1);
+        note(1, 1, size.wrapping_sub(layout.size()));
         // SAFETY: as for `dealloc`; the caller promises a `size` that is not zero and does not
         // overflow.
         unsafe { System.realloc(block, layout, size) }

@@ -11,7 +11,7 @@ mod progress;
 mod report;
 mod run;
 mod sequence;
-mod text;
+pub(crate) mod text;
 mod workers;
 
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ pub use desk::{Desk, LatencyRecorder, Listen};
 pub use direct::{CHECKS, run_direct};
 pub use engine::run_engine;
 pub use gate::{Refusal, Refusals, check_price, check_shape};
-pub use pace::{ParseSpeedError, Speed, Timetable, wait_until};
+pub use pace::{ParseSpeedError, Speed, Timetable, wait_until, wait_until_by};
 pub use progress::Progress;
 pub use report::{LatencyReport, Quote, Report, Trades};
 pub use run::{Delivered, Dispatch, Outcome, Path, Plan, Totals, drive};

@@ -128,6 +128,12 @@ const WAKE_EARLY: Duration = Duration::from_micros(200);
 
 /// Returns when `clock` shows `due_ns`: sleeps while that is far off, then spins.
 pub fn wait_until(clock: &Clock, due_ns: u64) {
+    wait_until_by(clock, due_ns, hint::spin_loop);
+}
+
+/// As [`wait_until`], but near the end calls `pause` again and again instead of spinning: for a
+/// thread that shares its CPU.
+pub fn wait_until_by(clock: &Clock, due_ns: u64, pause: impl Fn()) {
     loop {
         let left = Duration::from_nanos(due_ns.saturating_sub(clock.now_ns()));
         if left.is_zero() {
@@ -135,7 +141,7 @@ pub fn wait_until(clock: &Clock, due_ns: u64) {
         }
         match left.checked_sub(WAKE_EARLY) {
             Some(sleep) if !sleep.is_zero() => thread::sleep(sleep),
-            _ => hint::spin_loop(),
+            _ => pause(),
         }
     }
 }

@@ -32,13 +32,38 @@ impl Progress {
                 "{spinner} {human_pos} records, {per_sec}",
             ),
         };
-        let style = ProgressStyle::with_template(template);
-        Self(bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())))
+        Self::styled(bar, template)
     }
 
-    /// Shows that `records` have been dispatched.
-    pub fn show(&self, records: u64) {
-        self.0.set_position(records);
+    /// A bar for a sweep of `total` milliseconds, as [`on_terminal`](Self::on_terminal).
+    #[must_use]
+    pub fn of_sweep(total: u64) -> Self {
+        if !io::stderr().is_terminal() {
+            return Self::hidden();
+        }
+        let template = "{bar:32} {percent} %, {eta} left  {msg}";
+        Self::styled(ProgressBar::new(total), template)
+    }
+
+    /// Whether nothing is shown.
+    #[must_use]
+    pub fn is_hidden(&self) -> bool {
+        self.0.is_hidden()
+    }
+
+    /// Shows that so many of the total are done.
+    pub fn show(&self, done: u64) {
+        self.0.set_position(done);
+    }
+
+    /// Shows what is under way.
+    pub fn say(&self, what: String) {
+        self.0.set_message(what);
+    }
+
+    fn styled(bar: ProgressBar, template: &str) -> Self {
+        let style = ProgressStyle::with_template(template);
+        Self(bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar())))
     }
 }
 

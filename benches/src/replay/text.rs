@@ -22,7 +22,7 @@ impl fmt::Display for Count {
 
 /// A price in units of 1e-9, with two decimals or as many more as it has.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Price(pub(super) i64);
+pub(crate) struct Price(pub(crate) i64);
 
 impl fmt::Display for Price {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -38,7 +38,7 @@ impl fmt::Display for Price {
 
 /// A duration in nanoseconds, in the unit that suits it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Nanoseconds(pub(super) u64);
+pub(crate) struct Nanoseconds(pub(crate) u64);
 
 impl fmt::Display for Nanoseconds {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

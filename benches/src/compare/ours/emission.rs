@@ -91,12 +91,12 @@ fn side<E: Emit + 'static>(emit: E, listeners: &Rc<Listeners>, cpu: CpuId) -> Bo
 }
 
 /// The owned emitter's `emit`.
-pub(super) fn owned(listeners: &Rc<Listeners>, cpu: CpuId) -> Box<dyn Side> {
+pub(in crate::compare) fn owned(listeners: &Rc<Listeners>, cpu: CpuId) -> Box<dyn Side> {
     side(Owned(signal(listeners).emitter()), listeners, cpu)
 }
 
 /// The shared handle's `emit`.
-pub(super) fn shared(listeners: &Rc<Listeners>, cpu: CpuId) -> Box<dyn Side> {
+pub(in crate::compare) fn shared(listeners: &Rc<Listeners>, cpu: CpuId) -> Box<dyn Side> {
     side(Shared(signal(listeners)), listeners, cpu)
 }
 

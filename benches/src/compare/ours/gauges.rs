@@ -9,6 +9,7 @@ use corecast_affinity::CpuId;
 use crate::compare::duel::Gauge;
 use crate::compare::event::Event;
 use crate::measure::alloc;
+use crate::measure::cpu_time::CpuTime;
 use crate::measure::{Lap, LapError, Pinned, Side};
 
 use super::lanes::failed;
@@ -178,6 +179,18 @@ pub(super) fn allocations(set_up: SetUp) -> Result<Gauge, LapError> {
 
 /// Microseconds to subscribe and unsubscribe beside `listeners` others: the median of many.
 pub(super) fn subscribing(listeners: usize, cpu: CpuId) -> Result<Gauge, LapError> {
+    let mut times = subscribe_times(listeners, 2001, cpu)?;
+    times.sort();
+    let value = times[times.len() / 2].as_nanos() as f64 / 1000.0;
+    Ok(Gauge { value, unit: "µs" })
+}
+
+/// How long it took to subscribe and unsubscribe beside `listeners` others, so many times.
+pub(in crate::compare) fn subscribe_times(
+    listeners: usize,
+    times: usize,
+    cpu: CpuId,
+) -> Result<Vec<Duration>, LapError> {
     let _pinned = Pinned::to(cpu)?;
     let signal = SyncSignal::<u64>::new();
     let others = (0..listeners).map(|_| Listener::new(|_: &u64| {}));
@@ -187,16 +200,12 @@ pub(super) fn subscribing(listeners: usize, cpu: CpuId) -> Result<Gauge, LapErro
         .into_iter()
         .for_each(|one| one.detach());
     let _emitter = signal.emitter();
-    let mut times: Vec<_> = (0..2001)
-        .map(|_| {
-            let start = Instant::now();
-            signal.subscribe(|_| {}).unsubscribe();
-            start.elapsed()
-        })
-        .collect();
-    times.sort();
-    let value = times[times.len() / 2].as_nanos() as f64 / 1000.0;
-    Ok(Gauge { value, unit: "µs" })
+    let once = || {
+        let start = Instant::now();
+        signal.subscribe(|_| {}).unsubscribe();
+        start.elapsed()
+    };
+    Ok((0..times).map(|_| once()).collect())
 }
 
 /// The share of a core that an idle, parked engine uses.
@@ -211,29 +220,13 @@ pub(super) fn idle(cpu: CpuId) -> Result<Gauge, LapError> {
     while engine.metrics().parked_workers() < 4 {
         std::thread::sleep(Duration::from_millis(1));
     }
-    let before = cpu_time()?;
+    let before = CpuTime::now().map_err(failed)?;
     std::thread::sleep(SPAN);
-    let used = cpu_time()?.saturating_sub(before);
+    let used = CpuTime::now().map_err(failed)?.since(before, "");
     Ok(Gauge {
         value: 100.0 * used.as_secs_f64() / SPAN.as_secs_f64(),
         unit: "% of a core",
     })
-}
-
-/// CPU time of this process.
-fn cpu_time() -> Result<Duration, LapError> {
-    // utime and stime, in ticks of 10 ms, would be too coarse: schedstat counts nanoseconds.
-    let mut total = 0;
-    for task in std::fs::read_dir("/proc/self/task").map_err(failed)? {
-        let path = task.map_err(failed)?.path().join("schedstat");
-        let text = std::fs::read_to_string(path).map_err(failed)?;
-        let running = text
-            .split_whitespace()
-            .next()
-            .and_then(|first| first.parse::<u64>().ok());
-        total += running.unwrap_or(0);
-    }
-    Ok(Duration::from_nanos(total))
 }
 
 /// The caller's side of an asynchronous emit into lanes with room, whatever the number of

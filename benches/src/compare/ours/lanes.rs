@@ -40,7 +40,9 @@ impl Lanes {
 }
 
 /// Any error of the engine, as a lap's.
-pub(super) fn failed<E: std::error::Error + Send + Sync + 'static>(error: E) -> LapError {
+pub(in crate::compare) fn failed<E: std::error::Error + Send + Sync + 'static>(
+    error: E,
+) -> LapError {
     LapError::Side(Box::new(error))
 }
 

@@ -1,9 +1,9 @@
 //! Corecast's rows: each against what it must not be slower than, with its bar.
 
-mod emission;
-mod gauges;
-mod lanes;
+pub(super) mod emission;
+pub(super) mod gauges;
+pub(super) mod lanes;
 mod rows;
-mod trips;
+pub(super) mod trips;
 
 pub(super) use rows::rows;

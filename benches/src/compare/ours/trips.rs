@@ -18,7 +18,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 
 /// Round trips between two busy-spinning workers, beside idle lanes.
 #[derive(Debug)]
-pub(super) struct Trips<const WORDS: usize> {
+pub(in crate::compare) struct Trips<const WORDS: usize> {
     name: String,
     cpus: CpuPair,
     /// Lanes on each worker that nobody uses, beside the one that is used.
@@ -26,7 +26,7 @@ pub(super) struct Trips<const WORDS: usize> {
 }
 
 impl<const WORDS: usize> Trips<WORDS> {
-    pub(super) fn new(cpus: CpuPair, lanes: usize) -> Self {
+    pub(in crate::compare) fn new(cpus: CpuPair, lanes: usize) -> Self {
         let name = match lanes {
             1 => "corecast".to_owned(),
             _ => format!("corecast, {lanes} lanes"),
