@@ -1,5 +1,6 @@
 use crate::pair::{PATIENCE, Sink, Source, decode, session};
-use corecast::zenoh::{Position, Publisher, Receiver, Record};
+use corecast::zenoh::protocol::Wait;
+use corecast::zenoh::{Position, Publisher, Receiver, Record, peer};
 use corecast::{Engine, FaultKind};
 use std::sync::{Arc, Mutex};
 
@@ -167,4 +168,23 @@ fn a_closed_receiver_gives_its_emitter_and_its_closure_back() {
     assert_eq!(Arc::strong_count(&held), 1);
     engine.run_until_idle().unwrap();
     assert!(signal.metrics().lanes.is_empty());
+}
+
+#[test]
+fn events_for_a_session_that_is_closed_are_dropped_counted_and_a_fault() {
+    let session = peer(&[], &[]).unwrap();
+    let engine = Engine::builder().manual().build().unwrap();
+    let signal = engine.signal::<u64>("homeless").build().unwrap();
+    let publisher = Publisher::builder(&session, "homeless")
+        .publish(&signal, crate::pair::encode)
+        .unwrap();
+    session.close().wait().unwrap();
+    let mut emitter = signal.emitter().unwrap();
+    emitter.emit_batch(0..5).unwrap();
+    engine.run_until_idle().unwrap();
+    let counts = publisher.close(PATIENCE);
+    assert_eq!((counts.events, counts.published, counts.dropped), (5, 0, 5));
+    let fault = engine.faults().pop().unwrap();
+    assert_eq!((fault.kind, fault.sequence), (FaultKind::Error, Some(0)));
+    assert!(fault.event.as_deref().unwrap().contains("\"homeless\""));
 }
