@@ -222,7 +222,8 @@ impl<T: ?Sized + 'static> SyncSignal<T> {
     ///
     /// # Panics
     ///
-    /// Under [`FaultPolicy::Propagate`] alone: with the first listener's panic, after the walk.
+    /// Under [`FaultPolicy::Propagate`](crate::FaultPolicy::Propagate) alone: with the first
+    /// listener's panic, after the walk.
     ///
     /// # Complexity
     ///
@@ -292,7 +293,8 @@ impl<T: ?Sized + 'static> SyncSignal<T> {
     ///
     /// # Panics
     ///
-    /// Under [`FaultPolicy::Propagate`] alone: with the listener's panic, at once.
+    /// Under [`FaultPolicy::Propagate`](crate::FaultPolicy::Propagate) alone: with the listener's
+    /// panic, at once.
     #[inline(always)]
     pub fn try_emit(&self, event: &T, context: &Context) -> Result<Delivery, EmitError> {
         let hot = self.core.plain();
