@@ -33,13 +33,10 @@ subcommands! {
     Replay => replay,
     /// Measure corecast and its peers side by side
     Compare => compare,
-<<<<<<< HEAD
     /// Run every configuration under random faults and check the sums
     Stress => stress,
-=======
     /// Find the engine configuration that suits a load, by measuring
     Tune => tune,
->>>>>>> w-tune
 }
 
 /// The laboratory of the Corecast event dispatch engine.

@@ -6,8 +6,5 @@ pub mod market;
 pub mod measure;
 pub mod picture;
 pub mod replay;
-<<<<<<< HEAD
 pub mod stress;
-=======
 pub mod tune;
->>>>>>> w-tune

@@ -105,6 +105,8 @@ pub use integrations::prometheus;
 pub use integrations::recorder;
 #[cfg(feature = "tracing")]
 pub use integrations::trace;
+#[cfg(feature = "zenoh")]
+pub use integrations::zenoh;
 pub use limits::{
     BreakerBuildError, BreakerError, BreakerMetrics, BreakerState, CircuitBreaker,
     CircuitBreakerBuilder, WhenOpen,

@@ -170,6 +170,11 @@ impl<T: Send + 'static, R: Routing<T>> AsyncSignal<T, R> {
         self.core.metrics()
     }
 
+    #[cfg(feature = "zenoh")]
+    pub(crate) fn core(&self) -> &SignalCore<T> {
+        &self.core
+    }
+
     /// The signal's name.
     #[must_use]
     pub fn name(&self) -> &str {

@@ -7,6 +7,7 @@
 //! | `prometheus` | `prometheus` | snapshots in Prometheus' text format, and an endpoint |
 //! | `serde`      | `config`     | configurations that deserialise; snapshots serialise |
 //! | `tracing`    | `trace`      | faults, life cycle and overflow as events |
+//! | `zenoh`      | `zenoh`      | a signal's events on other machines |
 
 #[cfg(feature = "serde")]
 pub mod config;
@@ -21,3 +22,5 @@ mod samples;
 mod snapshots;
 #[cfg(feature = "tracing")]
 pub mod trace;
+#[cfg(feature = "zenoh")]
+pub mod zenoh;

@@ -44,6 +44,18 @@ pub fn record_rate_limit(name: &str, metrics: &crate::RateLimitMetrics) {
     samples::rate_limit(&mut Installed, name, metrics);
 }
 
+/// Records a publisher's snapshot under the label `publisher="name"`.
+#[cfg(feature = "zenoh")]
+pub fn record_publisher(name: &str, metrics: &crate::zenoh::PublisherMetrics) {
+    samples::publisher(&mut Installed, name, metrics);
+}
+
+/// Records a receiver's snapshot under the label `receiver="name"`.
+#[cfg(feature = "zenoh")]
+pub fn record_receiver(name: &str, metrics: &crate::zenoh::ReceiverMetrics) {
+    samples::receiver(&mut Installed, name, metrics);
+}
+
 /// The recorder that the program has installed, or none.
 struct Installed;
 

@@ -337,3 +337,118 @@ pub(crate) fn rate_limit(sink: &mut impl Sink, name: &str, metrics: &crate::Rate
     ];
     each(sink, &[("limit", name)], &samples);
 }
+
+/// A publisher to other machines.
+#[cfg(feature = "zenoh")]
+pub(crate) fn publisher(
+    sink: &mut impl Sink,
+    name: &str,
+    metrics: &crate::zenoh::PublisherMetrics,
+) {
+    let samples = [
+        (
+            "corecast_publisher_events_total",
+            "Events that the publisher was called with.",
+            count(metrics.events),
+        ),
+        (
+            "corecast_publisher_published_total",
+            "Events handed to the network.",
+            count(metrics.published),
+        ),
+        (
+            "corecast_publisher_dropped_total",
+            "Events that the network was too slow for.",
+            count(metrics.dropped),
+        ),
+        (
+            "corecast_publisher_failed_total",
+            "Events that were not encoded.",
+            count(metrics.failed),
+        ),
+        (
+            "corecast_publisher_queued",
+            "Events on their way to the network.",
+            Value::Gauge(metrics.queued as f64),
+        ),
+        (
+            "corecast_publisher_frames_total",
+            "Frames handed to the network.",
+            count(metrics.frames),
+        ),
+        (
+            "corecast_publisher_bytes_total",
+            "Bytes of those frames.",
+            count(metrics.bytes),
+        ),
+    ];
+    each(sink, &[("publisher", name)], &samples);
+}
+
+/// A receiver from other machines.
+#[cfg(feature = "zenoh")]
+pub(crate) fn receiver(sink: &mut impl Sink, name: &str, metrics: &crate::zenoh::ReceiverMetrics) {
+    let samples = [
+        (
+            "corecast_receiver_frames_total",
+            "Frames that came.",
+            count(metrics.frames),
+        ),
+        (
+            "corecast_receiver_malformed_total",
+            "Frames that were none.",
+            count(metrics.malformed),
+        ),
+        (
+            "corecast_receiver_received_total",
+            "Events received and emitted.",
+            count(metrics.received),
+        ),
+        (
+            "corecast_receiver_rejected_total",
+            "Events that the emitter did not accept.",
+            count(metrics.rejected),
+        ),
+        (
+            "corecast_receiver_undecoded_total",
+            "Events that were not decoded.",
+            count(metrics.undecoded),
+        ),
+        (
+            "corecast_receiver_gaps_total",
+            "Places where events are missing.",
+            count(metrics.gaps),
+        ),
+        (
+            "corecast_receiver_missing_total",
+            "Events missing there.",
+            count(metrics.missing),
+        ),
+        (
+            "corecast_receiver_repeated_total",
+            "Events that came again or too late.",
+            count(metrics.repeated),
+        ),
+        (
+            "corecast_receiver_restarts_total",
+            "How often another incarnation came under a key.",
+            count(metrics.restarts),
+        ),
+        (
+            "corecast_receiver_publishers",
+            "Publishers heard of that have not ended.",
+            Value::Gauge(metrics.publishers as f64),
+        ),
+        (
+            "corecast_receiver_inbox_bytes",
+            "Bytes that wait to be decoded.",
+            level(metrics.inbox_bytes),
+        ),
+        (
+            "corecast_receiver_inbox_high_water_bytes",
+            "The most there have been.",
+            level(metrics.inbox_high_water),
+        ),
+    ];
+    each(sink, &[("receiver", name)], &samples);
+}

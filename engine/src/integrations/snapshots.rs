@@ -141,3 +141,31 @@ fields!(
 use crate::RateLimitMetrics;
 #[cfg(feature = "limits")]
 fields!(RateLimitMetrics { admitted, refused });
+
+#[cfg(feature = "zenoh")]
+use crate::zenoh::{PublisherMetrics, ReceiverMetrics};
+#[cfg(feature = "zenoh")]
+fields!(PublisherMetrics {
+    events,
+    published,
+    dropped,
+    failed,
+    queued,
+    frames,
+    bytes,
+});
+#[cfg(feature = "zenoh")]
+fields!(ReceiverMetrics {
+    frames,
+    malformed,
+    received,
+    rejected,
+    undecoded,
+    gaps,
+    missing,
+    repeated,
+    restarts,
+    publishers,
+    inbox_bytes,
+    inbox_high_water,
+});

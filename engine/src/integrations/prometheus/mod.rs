@@ -75,6 +75,18 @@ impl Exposition {
     pub fn rate_limit(&mut self, name: &str, metrics: &crate::RateLimitMetrics) {
         samples::rate_limit(self, name, metrics);
     }
+
+    /// Adds a publisher's snapshot under the label `publisher="name"`.
+    #[cfg(feature = "zenoh")]
+    pub fn publisher(&mut self, name: &str, metrics: &crate::zenoh::PublisherMetrics) {
+        samples::publisher(self, name, metrics);
+    }
+
+    /// Adds a receiver's snapshot under the label `receiver="name"`.
+    #[cfg(feature = "zenoh")]
+    pub fn receiver(&mut self, name: &str, metrics: &crate::zenoh::ReceiverMetrics) {
+        samples::receiver(self, name, metrics);
+    }
 }
 
 impl Sink for Exposition {
