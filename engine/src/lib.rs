@@ -56,6 +56,8 @@ mod integrations;
 mod limits;
 mod listener;
 mod metrics;
+#[cfg(loom)]
+pub mod model;
 mod overflow;
 mod subscription;
 mod sync_emitter;

@@ -16,8 +16,8 @@ use crate::WorkerId;
 use crate::integrations::life;
 use corecast_affinity::PinnedThread;
 use corecast_ring::WaitStrategy;
-use corecast_ring::sync::lock;
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use corecast_ring::sync::{Mutex, lock, thread};
+use std::sync::{Arc, TryLockError};
 use std::time::{Duration, Instant};
 
 /// What workers that are not inside a listener need to notice the end.
@@ -108,7 +108,7 @@ impl Running {
         signals.iter().for_each(|signal| signal.wake_emitters());
         // Short, whatever the limit: nothing of a user's runs between a claim and its stamp.
         while !signals.iter().all(|signal| signal.is_settled()) {
-            std::thread::yield_now();
+            thread::yield_now();
         }
         engine.transition_to(Phase::Sealed);
         let stuck = if let Some(manual) = &engine.manual {
@@ -234,7 +234,7 @@ impl Lifecycle {
                 let Ok(_waits) = waits.collect::<Result<Vec<_>, _>>() else {
                     return provisional(engine);
                 };
-                self.state.lock().unwrap_or_else(PoisonError::into_inner)
+                lock(&self.state)
             }
         };
         match &mut *state {

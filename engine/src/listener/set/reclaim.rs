@@ -30,7 +30,7 @@ use crate::error::WaitError;
 use crate::walk::Depth;
 use core::ptr::NonNull;
 use corecast_ring::WaitStrategy;
-use corecast_ring::sync::{AtomicBool, Ordering, lock, spin_loop, thread};
+use corecast_ring::sync::{AtomicBool, Ordering, again, lock, spin_loop, thread};
 use crossbeam_epoch::Collector;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -53,13 +53,13 @@ pub(crate) enum Patience {
 }
 
 impl Patience {
-    const SPINS: u32 = 64;
+    const SPINS: u32 = again(64);
     /// Few: on a machine with more to do than it has CPUs each may take a time slice.
-    const YIELDS: u32 = 4;
+    const YIELDS: u32 = again(4);
 
     fn rounds(self) -> u32 {
         if self == Self::Moment {
-            Self::SPINS + Self::YIELDS
+            1 + Self::SPINS + Self::YIELDS
         } else {
             1
         }
@@ -224,7 +224,7 @@ impl<S: Spec> ListenerSet<S> {
             if self.reclaim_once(mark) || round == rounds {
                 return;
             }
-            if round < Patience::SPINS {
+            if round <= Patience::SPINS {
                 spin_loop()
             } else {
                 thread::yield_now()
