@@ -19,7 +19,9 @@
 
 use cache_padded::CachePadded;
 use core::mem::offset_of;
-use corecast_ring::sync::{AtomicBool, AtomicU64, Mutex, Ordering, fence, lock, spin_loop};
+use corecast_ring::sync::{
+    AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering, fence, lock, spin_loop,
+};
 use corecast_ring::{FencePair, LightFence, Parker, WaitStrategy};
 use std::sync::Arc;
 use std::time::Instant;
@@ -279,6 +281,9 @@ struct List {
 pub(crate) struct Readers {
     list: Mutex<List>,
     alive: AtomicBool,
+    /// Held while somebody pins who is not walking: a pin that a reclaimer meets belongs to a walk
+    /// then, which a record shows (W3).
+    pins: Mutex<()>,
     /// Woken when the set and all its listeners have been dropped.
     gone: Parker,
 }
@@ -289,6 +294,7 @@ impl Readers {
         Self {
             list,
             alive: AtomicBool::new(true),
+            pins: Mutex::new(()),
             gone: Parker::new(fences),
         }
     }
@@ -313,6 +319,11 @@ impl Readers {
             let entry = list.entries.swap_remove(index);
             list.folded.add(entry.record.totals());
         }
+    }
+
+    /// For a pin outside any walk.
+    pub(super) fn pin_alone(&self) -> MutexGuard<'_, ()> {
+        lock(&self.pins)
     }
 
     pub(crate) fn totals(&self) -> Totals {

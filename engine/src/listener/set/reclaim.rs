@@ -349,6 +349,7 @@ impl<S: Spec> ListenerSet<S> {
             // step, a few bags in each; a thread inside a walk stops that, a thread outside does
             // not. So it is over when several steps in a row came to nothing.
             let visit = Visit::of(&self.readers, self.place, collector);
+            let _alone = self.readers.pin_alone();
             let waiting = || retired.iter().filter(|one| one.waits_for_epoch()).count();
             let (mut left, mut fruitless) = (waiting(), 0);
             while left > 0 && fruitless < 4 {
