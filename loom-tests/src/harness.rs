@@ -3,8 +3,8 @@
 /// How often a model runs with real threads.
 pub const ROUNDS: usize = 2_000;
 
-/// How often a long model does, which builds an engine in each round.
-pub const LONG_ROUNDS: usize = 200;
+/// How often a model does that builds an engine in each round.
+pub const ENGINE_ROUNDS: usize = 200;
 
 /// Preemptions per schedule unless `LOOM_MAX_PREEMPTIONS` says otherwise. Published experience
 /// (CHESS) and the mutants of this repository find their bugs at two; three is the margin.
@@ -33,6 +33,16 @@ const BRANCHES: usize = 20_000;
 /// thread sleeps aborts the process.
 #[cfg(loom)]
 pub fn model(name: &str, body: impl Fn() + Send + Sync + 'static) {
+    check(name, PREEMPTIONS, true, body);
+}
+
+/// As [`model`], for models that build an engine: fewer rounds.
+///
+/// # Panics
+///
+/// As [`model`].
+#[cfg(loom)]
+pub fn engine_model(name: &str, body: impl Fn() + Send + Sync + 'static) {
     check(name, PREEMPTIONS, true, body);
 }
 
@@ -109,14 +119,24 @@ pub fn model(name: &str, body: impl Fn() + Send + Sync + 'static) {
     run(name, ROUNDS, body);
 }
 
-/// As [`model`], [`LONG_ROUNDS`] times.
+/// As [`model`], [`ENGINE_ROUNDS`] times.
+///
+/// # Panics
+///
+/// As [`model`].
+#[cfg(not(loom))]
+pub fn engine_model(name: &str, body: impl Fn() + Send + Sync + 'static) {
+    run(name, ENGINE_ROUNDS, body);
+}
+
+/// As [`engine_model`].
 ///
 /// # Panics
 ///
 /// As [`model`].
 #[cfg(not(loom))]
 pub fn long_model(name: &str, body: impl Fn() + Send + Sync + 'static) {
-    run(name, LONG_ROUNDS, body);
+    run(name, ENGINE_ROUNDS, body);
 }
 
 #[cfg(not(loom))]

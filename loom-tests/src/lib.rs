@@ -22,4 +22,6 @@ mod harness;
 pub use captured::{Captured, Log, Watch};
 pub use counted::{Counted, Ledger};
 pub use engine::{Threaded, manual};
-pub use harness::{LONG_ROUNDS, ROUNDS, long_model, model, model_without_light_fences};
+pub use harness::{
+    ENGINE_ROUNDS, ROUNDS, engine_model, long_model, model, model_without_light_fences,
+};

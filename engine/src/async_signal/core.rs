@@ -417,6 +417,14 @@ impl<T: Send + 'static> SignalControl for SignalCore<T> {
         events
     }
 
+    fn settled_events(&self) -> Option<LaneEvents> {
+        let mut events = LaneEvents::default();
+        for post in &self.posts {
+            events.add(post.settled_events()?);
+        }
+        Some(events)
+    }
+
     fn metrics(&self) -> SignalMetrics {
         let counts = self.counts();
         let mut metrics = SignalMetrics {

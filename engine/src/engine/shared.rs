@@ -73,6 +73,9 @@ pub(crate) trait SignalControl: Send + Sync {
     fn orphan(&self, worker: WorkerId);
     /// Lane-events accepted and delivered so far.
     fn lane_events(&self) -> LaneEvents;
+    /// The same, exact once the signal is closed; `None` while an emitter that goes on trying is
+    /// about to abandon a claim.
+    fn settled_events(&self) -> Option<LaneEvents>;
     fn metrics(&self) -> crate::SignalMetrics;
 }
 
@@ -372,6 +375,15 @@ impl EngineShared {
 
     /// The lane-events of all signals, those that are gone included.
     pub(crate) fn lane_events(&self) -> LaneEvents {
+        self.sum(|signal| Some(signal.lane_events()))
+    }
+
+    /// The same, exact, of an engine that is closed. Waits for claims that are about to be abandoned.
+    pub(crate) fn settled_events(&self) -> LaneEvents {
+        self.sum(|signal| signal.settled_events())
+    }
+
+    fn sum(&self, of: impl Fn(&dyn SignalControl) -> Option<LaneEvents>) -> LaneEvents {
         loop {
             let (live, events) = {
                 let signals = lock(&self.signals);
@@ -380,9 +392,11 @@ impl EngineShared {
                 let complete = live.len() == signals.len();
                 (live, complete.then(|| *lock(&self.folded)))
             };
-            if let Some(mut events) = events {
-                live.iter()
-                    .for_each(|signal| events.add(signal.lane_events()));
+            if let Some(mut events) = events
+                && live
+                    .iter()
+                    .all(|signal| of(&**signal).map(|one| events.add(one)).is_some())
+            {
                 return events;
             }
             corecast_ring::sync::thread::yield_now();

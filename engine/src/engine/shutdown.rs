@@ -127,7 +127,8 @@ impl Running {
         } else {
             self.wait_for_workers(deadline, ending, &signals)
         };
-        let events = engine.lane_events();
+        // An emitter that goes on trying has claims open for a moment, which it abandons.
+        let events = engine.settled_events();
         let mut report = ShutdownReport {
             accepted: events.accepted,
             delivered: events.delivered,
