@@ -2,7 +2,7 @@
 //! accepted is delivered and counted, and everybody leaves.
 
 use corecast::Engine;
-use corecast_loom_tests::{Log, Threaded, engine_model, long_model, manual};
+use corecast_loom_tests::{Captured, Log, Threaded, engine_model, long_model, manual};
 use corecast_ring::sync::thread;
 use std::time::Duration;
 
@@ -115,6 +115,27 @@ fn a_worker_delivers_what_it_was_woken_for_before_it_leaves() {
             let report = threaded.shut_down();
             assert_eq!((report.accepted, report.delivered), (1, 1));
             assert_eq!(log.events(), [1]);
+        },
+    );
+}
+
+#[test]
+fn the_workers_of_a_manual_engine_leave_with_whoever_has_them_last() {
+    engine_model(
+        "shutdown::the_workers_of_a_manual_engine_leave_with_whoever_has_them_last",
+        || {
+            let engine = manual(1);
+            let signal = engine.signal("one").capacity(2).build().expect("a signal");
+            let (captured, watch) = Captured::new();
+            signal.subscribe(move |_: &u64| captured.touch()).detach();
+            drop(signal.emitter().expect("a lane"));
+            let worker = engine.clone();
+            let draining = thread::spawn(move || worker.run_until_idle());
+            // Does not wait for whoever drains.
+            engine.shutdown(Duration::ZERO);
+            assert!(draining.join().expect("draining thread").is_ok());
+            drop((signal, engine));
+            assert!(watch.is_dropped());
         },
     );
 }
