@@ -16,11 +16,13 @@
 
 mod captured;
 mod counted;
+#[cfg(feature = "engine")]
 mod engine;
 mod harness;
 
 pub use captured::{Captured, Log, Watch};
 pub use counted::{Counted, Ledger};
+#[cfg(feature = "engine")]
 pub use engine::{Threaded, manual};
 pub use harness::{
     ENGINE_ROUNDS, ROUNDS, engine_model, long_model, model, model_without_light_fences,

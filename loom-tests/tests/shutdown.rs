@@ -6,21 +6,19 @@ use corecast_loom_tests::{Captured, Log, Threaded, engine_model, long_model, man
 use corecast_ring::sync::thread;
 use std::time::Duration;
 
-/// Shuts down while `emit` emits events that go to `lanes` lanes each, after `waiting` that wait
-/// already; `emit` says how many were accepted.
-fn what_was_accepted_is_delivered<E: 'static>(
+/// Shuts down while `emit` emits events that go to `lanes` lanes each, after `before` that were
+/// emitted already; `emit` says how many were accepted.
+fn what_was_accepted_is_delivered<E: Send + 'static>(
     engine: &Engine,
     log: &Log,
     lanes: u64,
-    waiting: u64,
+    before: u64,
     emit: impl FnOnce() -> (E, u64) + Send + 'static,
-) where
-    E: Send,
-{
+) {
     let emitting = thread::spawn(emit);
     let report = engine.shutdown(Duration::MAX);
     let (emitter, accepted) = emitting.join().expect("emitting thread");
-    let events = lanes * (waiting + accepted);
+    let events = lanes * (before + accepted);
     assert_eq!(log.events().len() as u64, events);
     assert_eq!(
         (report.accepted, report.delivered, report.abandoned),
@@ -77,8 +75,10 @@ fn no_shared_emission_is_published_after_the_seal() {
             let log = Log::default();
             let seen = log.clone();
             signal.subscribe(move |event| seen.push(*event)).detach();
-            // The first one makes the lanes.
+            // The first one makes the lanes. Delivered, so that the end has nothing else to do that
+            // would order the threads.
             signal.emit(1).expect("room for two");
+            assert_eq!(engine.run_until_idle(), Ok(1));
             let emitter = signal.clone();
             what_was_accepted_is_delivered(&engine, &log, 1, 1, move || {
                 let accepted = u64::from(emitter.emit(2).is_ok());

@@ -148,7 +148,7 @@ struct Lanes<T> {
 /// A signal's listeners and lanes at one worker.
 ///
 /// | edge | subscriber                                   | worker                                          | loom model |
-/// | J1   | joins; `version`, Release; set's swap        | last stamp; set's array; `version`, Acquire     | late::a_late_listener_sees_what_follows |
+/// | J1   | joins; `version`, Release; set's swap        | last stamp; set's array; `version`, Acquire     | late::a_late_listener_sees_what_follows, a_late_listener_divides_the_events_of_a_running_emitter |
 ///
 /// The subscriber notes, for each lane, the next sequence to be claimed, counts the version up, and
 /// only then puts the listener into the array. The worker takes the array after the last stamp of

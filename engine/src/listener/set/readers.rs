@@ -12,7 +12,10 @@
 //! miss every idle gap of a busy emitter.
 //!
 //! W3 likewise: either the remover sees that the walk has ended, and looks again; or the walker
-//! sees the mark on its way out, and reclaims what it was in the way of.
+//! sees the mark on its way out, and reclaims what it was in the way of. On the shared path the model
+//! is unsubscribe::a_marked_shared_walk_reclaims; there the pin is what is in the way, so it is given
+//! up before the record says that the walk has ended, and whoever pins without walking does so alone
+//! (listener_set::emit_against_subscribe).
 //!
 //! Threads on the shared path are kept out of freed arrays by the epoch (see `reclaim.rs`); their
 //! records say who is in the way (W3), and count.
