@@ -1,7 +1,7 @@
 //! A listener array and the walk that finds it (edge L1), and a listener that is called once.
 
 use corecast::{Delivery, Listener, SyncSignal};
-use corecast_loom_tests::{Captured, model, model_without_light_fences};
+use corecast_loom_tests::{Captured, long_model, model, model_without_light_fences};
 use corecast_ring::sync::thread;
 
 /// What an emission that runs against a subscription came to, and one that follows it.
@@ -26,7 +26,8 @@ fn whoever_finds_a_listener_finds_it_whole(
 
 #[test]
 fn emit_against_subscribe() {
-    model("listener_set::emit_against_subscribe", || {
+    // Long by the epoch's own steps.
+    long_model("listener_set::emit_against_subscribe", || {
         let signal = SyncSignal::new();
         let emitting = signal.clone();
         whoever_finds_a_listener_finds_it_whole(&signal, move || emitting.emit(&1));
@@ -39,6 +40,27 @@ fn an_owned_emit_against_subscribe() {
         let signal = SyncSignal::new();
         let mut emitter = signal.emitter();
         whoever_finds_a_listener_finds_it_whole(&signal, move || emitter.emit(&1));
+    });
+}
+
+#[test]
+fn a_quick_owned_emit_against_subscribe() {
+    model_without_light_fences("listener_set::a_quick_owned_emit_against_subscribe", || {
+        let signal = SyncSignal::<u64>::new();
+        let mut emitter = signal.emitter();
+        let _first = signal.subscribe(|_| {});
+        // At home from here on.
+        assert_eq!(emitter.emit(&1).delivered, 1);
+        let other = signal.clone();
+        let subscribing = thread::spawn(move || {
+            let (captured, watch) = Captured::new();
+            (other.subscribe(move |_| captured.touch()), watch)
+        });
+        assert_eq!(emitter.emit(&2).failed, 0);
+        let (subscription, watch) = subscribing.join().expect("subscribing thread");
+        assert_eq!(emitter.emit(&3).delivered, 2);
+        assert!(subscription.unsubscribe() && watch.is_dropped());
+        assert!(signal.faults().is_empty());
     });
 }
 

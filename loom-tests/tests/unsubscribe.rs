@@ -1,7 +1,7 @@
 //! Removing a listener against the walks that may call it: the removal switch (L2), owned walks (W1,
 //! W2), walks that are kept waiting for (W3) and shared walks (E1, E2).
 
-use corecast::{Listener, SyncSignal};
+use corecast::{Delivery, Listener, SyncSignal};
 use corecast_loom_tests::{Captured, long_model, model};
 use corecast_ring::sync::{Arc, AtomicBool, Ordering, thread};
 use std::time::Duration;
@@ -136,6 +136,56 @@ fn two_removals_of_one_listener_are_one() {
         let by_key = by_key.join().expect("removing thread");
         assert_ne!(by_handle, by_key);
         assert!(signal.is_empty() && watch.is_dropped());
+        assert!(signal.faults().is_empty());
+    });
+}
+
+/// The removal of a listener that was called before, against another walk of the thread that called
+/// it: `emit` is at home on its thread by then, and its walk has no guard.
+fn a_quick_walk_is_waited_for(signal: &SyncSignal<u64>, mut emit: impl FnMut(u64) -> Delivery) {
+    let (captured, watch) = Captured::new();
+    let subscription = signal.subscribe(move |_| captured.touch());
+    assert_eq!(emit(1).delivered, 1);
+    let removing = thread::spawn(move || {
+        assert_eq!(subscription.unsubscribe_and_wait(Duration::MAX), Ok(()));
+        assert!(watch.is_dropped());
+    });
+    let delivery = emit(2);
+    assert!(delivery.delivered <= 1 && delivery.failed == 0);
+    removing.join().expect("removing thread");
+    assert!(signal.faults().is_empty());
+}
+
+#[test]
+fn a_quick_owned_walk_is_waited_for() {
+    model("unsubscribe::a_quick_owned_walk_is_waited_for", || {
+        let signal = SyncSignal::new();
+        let mut emitter = signal.emitter();
+        a_quick_walk_is_waited_for(&signal, |event| emitter.emit(&event));
+    });
+}
+
+#[test]
+fn a_quick_shared_walk_is_waited_for() {
+    // As shared_walk_is_waited_for.
+    long_model("unsubscribe::a_quick_shared_walk_is_waited_for", || {
+        let signal = SyncSignal::new();
+        a_quick_walk_is_waited_for(&signal, |event| signal.emit(&event));
+    });
+}
+
+#[test]
+fn a_quick_marked_walk_reclaims() {
+    model("unsubscribe::a_quick_marked_walk_reclaims", || {
+        let signal = SyncSignal::<u64>::new();
+        let (captured, watch) = Captured::new();
+        let subscription = signal.subscribe(move |_| captured.touch());
+        let mut emitter = signal.emitter();
+        assert_eq!(emitter.emit(&1).delivered, 1);
+        let removing = thread::spawn(move || assert!(subscription.unsubscribe()));
+        assert_eq!(emitter.emit(&2).failed, 0);
+        removing.join().expect("removing thread");
+        assert!(watch.is_dropped());
         assert!(signal.faults().is_empty());
     });
 }
