@@ -109,7 +109,8 @@ fn shared_walk_is_waited_for() {
 
 #[test]
 fn a_marked_shared_walk_reclaims() {
-    model("unsubscribe::a_marked_shared_walk_reclaims", || {
+    // As shared_walk_is_waited_for.
+    long_model("unsubscribe::a_marked_shared_walk_reclaims", || {
         let signal = SyncSignal::<u64>::new();
         let (captured, watch) = Captured::new();
         let subscription = signal.subscribe(move |_| captured.touch());
