@@ -2,9 +2,9 @@
 //! the shared path.
 //!
 //! | edge | walker (light side)                          | remover (heavy side)                    | loom model |
-//! | W1   | `active` odd; light; load `current`          | swap `current`; heavy; read `active`    | unsubscribe::owned_walk_is_waited_for |
+//! | W1   | `active` odd; light; load `current`          | swap `current`; heavy; read `active`    | unsubscribe::owned_walk_is_waited_for, a_quick_owned_walk_is_waited_for |
 //! | W2   | `active` even, Release                       | read `active`, Acquire                  | the same |
-//! | W3   | `active` even; light; read `marked`          | `marked`; heavy; read `active`          | unsubscribe::a_marked_walk_reclaims |
+//! | W3   | `active` even; light; read `marked`          | `marked`; heavy; read `active`          | unsubscribe::a_marked_walk_reclaims, a_quick_marked_walk_reclaims |
 //!
 //! W1 in two cases: either the store of the odd number precedes the remover's heavy fence, and the
 //! remover sees it and waits for that number to change; or the load of `current` follows the
