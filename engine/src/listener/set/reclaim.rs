@@ -4,7 +4,7 @@
 //! | edge | release side | acquire side | protects | loom model |
 //! | W1, W2, W3 | see `readers.rs` | | owned readers' walks | unsubscribe |
 //! | E1   | the epoch's unpin | the epoch's advance | shared walks | unsubscribe::shared_walk_is_waited_for, a_quick_shared_walk_is_waited_for |
-//! | E2   | deferred and handed over; `passed`, Release | `collect`: `passed`, Acquire | the same | unsubscribe::a_quick_owned_walk_is_waited_for |
+//! | E2   | deferred `passed`, Release | `collect`: `passed`, Acquire | the same | (see below) |
 //!
 //! An array is retired by the swap that replaces it. It is dropped when no walk can still follow
 //! it: every owned reader that was walking at the first look after the swap has moved on (W1, W2),
@@ -18,9 +18,6 @@
 //! owner, by that thread alone). A removal that meets a walk looks again for a moment; if the walk
 //! goes on, it is marked (W3), and its thread reclaims when it leaves. Later removals find it marked
 //! and leave theirs to it as well.
-//!
-//! What is deferred is handed over at once: in the bag of the thread that retired it, it would wait
-//! for that thread's next step, and whoever waits for the array with it.
 //!
 //! No model of two threads can tell E2's orderings from Relaxed: the flag is raised by the reclaimer's
 //! own pins, or under the lock that the next reclaimer takes, unless a third thread's pin raises it.
