@@ -152,7 +152,11 @@ fn a_quick_walk_is_waited_for(signal: &SyncSignal<u64>, mut emit: impl FnMut(u64
         assert!(watch.is_dropped());
     });
     let delivery = emit(2);
-    assert!(delivery.delivered <= 1 && delivery.failed == 0);
+    assert_eq!(signal.faults().pop().map(|fault| fault.to_string()), None);
+    assert!(
+        delivery.delivered <= 1 && delivery.failed == 0,
+        "{delivery:?}"
+    );
     removing.join().expect("removing thread");
     assert!(signal.faults().is_empty());
 }

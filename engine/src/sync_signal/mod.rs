@@ -240,8 +240,10 @@ impl<T: ?Sized + 'static> SyncSignal<T> {
         }
         match call_all(array, event) {
             Ok(()) => {
+                // Asked before the walk is over: the array may be freed after.
+                let delivered = array.len();
                 self.core.set.close_shared(ticket);
-                Delivery::all(array.len())
+                Delivery::all(delivered)
             }
             Err(trouble) => self.emit_rest(array, ticket, event, trouble),
         }
@@ -251,8 +253,10 @@ impl<T: ?Sized + 'static> SyncSignal<T> {
     fn emit_many(&self, array: &Array<Sync<T>>, ticket: SharedTicket<'_>, event: &T) -> Delivery {
         match call_many(array, event) {
             Ok(()) => {
+                // Asked before the walk is over: the array may be freed after.
+                let delivered = array.len();
                 self.core.set.close_shared(ticket);
-                Delivery::all(array.len())
+                Delivery::all(delivered)
             }
             Err(trouble) => self.emit_rest(array, ticket, event, trouble),
         }
@@ -305,8 +309,10 @@ impl<T: ?Sized + 'static> SyncSignal<T> {
         }
         match try_all(array, event, context) {
             Ok(()) => {
+                // Asked before the walk is over: the array may be freed after.
+                let delivered = array.len();
                 self.core.set.close_shared(ticket);
-                Ok(Delivery::all(array.len()))
+                Ok(Delivery::all(delivered))
             }
             Err(trouble) => self.try_emit_rest(array, ticket, event, context, trouble),
         }
@@ -322,8 +328,10 @@ impl<T: ?Sized + 'static> SyncSignal<T> {
     ) -> Result<Delivery, EmitError> {
         match try_many(array, event, context) {
             Ok(()) => {
+                // Asked before the walk is over: the array may be freed after.
+                let delivered = array.len();
                 self.core.set.close_shared(ticket);
-                Ok(Delivery::all(array.len()))
+                Ok(Delivery::all(delivered))
             }
             Err(trouble) => self.try_emit_rest(array, ticket, event, context, trouble),
         }
