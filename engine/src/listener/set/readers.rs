@@ -244,7 +244,8 @@ impl Record {
             let walks = own.active.load(Ordering::Relaxed) / 2;
             // Acquire: if a word above is of another run, the version is another.
             fence(Ordering::Acquire);
-            let is_whole = version % 2 == 0 && own.run_version.load(Ordering::Relaxed) == version;
+            let is_whole =
+                version.is_multiple_of(2) && own.run_version.load(Ordering::Relaxed) == version;
             if is_whole {
                 return delivered + run * walks.saturating_sub(start);
             }
