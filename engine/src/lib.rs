@@ -73,6 +73,8 @@ mod integrations;
 mod limits;
 mod listener;
 mod metrics;
+#[cfg(loom)]
+pub mod model;
 mod overflow;
 mod signal;
 mod subscription;

@@ -3,10 +3,24 @@
 /// How often a model runs with real threads.
 pub const ROUNDS: usize = 2_000;
 
+/// How often a model does that builds an engine in each round.
+pub const ENGINE_ROUNDS: usize = 200;
+
 /// Preemptions per schedule unless `LOOM_MAX_PREEMPTIONS` says otherwise. Published experience
 /// (CHESS) and the mutants of this repository find their bugs at two; three is the margin.
 #[cfg(loom)]
 const PREEMPTIONS: usize = 3;
+
+/// The same for long models: an emission, a drain and a shutdown of a whole engine are some hundred
+/// steps that another thread can see, and so are the epoch's; the schedules grow with the bound's
+/// power of that, from seconds to hours. An edge is a pair of places, and two preemptions show it in
+/// every order.
+#[cfg(loom)]
+const LONG_PREEMPTIONS: usize = 2;
+
+/// Steps of one schedule. An engine's are many; a model that exceeds this spins for ever.
+#[cfg(loom)]
+const BRANCHES: usize = 20_000;
 
 /// Checks `body` in every schedule within the bound and prints how many there were.
 ///
@@ -19,7 +33,27 @@ const PREEMPTIONS: usize = 3;
 /// thread sleeps aborts the process.
 #[cfg(loom)]
 pub fn model(name: &str, body: impl Fn() + Send + Sync + 'static) {
-    check(name, true, body);
+    check(name, PREEMPTIONS, true, body);
+}
+
+/// As [`model`], for models that build an engine: fewer rounds.
+///
+/// # Panics
+///
+/// As [`model`].
+#[cfg(loom)]
+pub fn engine_model(name: &str, body: impl Fn() + Send + Sync + 'static) {
+    check(name, PREEMPTIONS, true, body);
+}
+
+/// As [`model`], for long models: two preemptions unless told, and fewer rounds.
+///
+/// # Panics
+///
+/// As [`model`].
+#[cfg(loom)]
+pub fn long_model(name: &str, body: impl Fn() + Send + Sync + 'static) {
+    check(name, LONG_PREEMPTIONS, true, body);
 }
 
 /// As [`model`], with the light halves of asymmetric fences taken out: for edges that must hold by
@@ -31,11 +65,16 @@ pub fn model(name: &str, body: impl Fn() + Send + Sync + 'static) {
 /// As [`model`].
 #[cfg(loom)]
 pub fn model_without_light_fences(name: &str, body: impl Fn() + Send + Sync + 'static) {
-    check(name, false, body);
+    check(name, PREEMPTIONS, false, body);
 }
 
 #[cfg(loom)]
-fn check(name: &str, light_fences: bool, body: impl Fn() + Send + Sync + 'static) {
+fn check(
+    name: &str,
+    preemptions: usize,
+    light_fences: bool,
+    body: impl Fn() + Send + Sync + 'static,
+) {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -44,7 +83,8 @@ fn check(name: &str, light_fences: bool, body: impl Fn() + Send + Sync + 'static
     let mut builder = loom::model::Builder::new();
     builder.max_duration = None;
     builder.max_permutations = None;
-    let bound = *builder.preemption_bound.get_or_insert(PREEMPTIONS);
+    builder.max_branches = builder.max_branches.max(BRANCHES);
+    let bound = *builder.preemption_bound.get_or_insert(preemptions);
     let started = std::time::Instant::now();
     builder.check(move || {
         corecast_ring::sync::set_light_fences(light_fences);
@@ -76,6 +116,31 @@ pub fn model_without_light_fences(name: &str, body: impl Fn() + Send + Sync + 's
 /// When a round violates an assertion of `body`.
 #[cfg(not(loom))]
 pub fn model(name: &str, body: impl Fn() + Send + Sync + 'static) {
+    run(name, ROUNDS, body);
+}
+
+/// As [`model`], [`ENGINE_ROUNDS`] times.
+///
+/// # Panics
+///
+/// As [`model`].
+#[cfg(not(loom))]
+pub fn engine_model(name: &str, body: impl Fn() + Send + Sync + 'static) {
+    run(name, ENGINE_ROUNDS, body);
+}
+
+/// As [`engine_model`].
+///
+/// # Panics
+///
+/// As [`model`].
+#[cfg(not(loom))]
+pub fn long_model(name: &str, body: impl Fn() + Send + Sync + 'static) {
+    run(name, ENGINE_ROUNDS, body);
+}
+
+#[cfg(not(loom))]
+fn run(name: &str, rounds: usize, body: impl Fn() + Send + Sync + 'static) {
     use std::sync::mpsc::{RecvTimeoutError, channel};
     use std::time::Duration;
 
@@ -89,10 +154,10 @@ pub fn model(name: &str, body: impl Fn() + Send + Sync + 'static) {
             std::process::abort();
         }
     });
-    for _ in 0..ROUNDS {
+    for _ in 0..rounds {
         body();
     }
     drop(finished);
     assert!(watchdog.join().is_ok());
-    println!("model {name}: {ROUNDS} rounds with real threads");
+    println!("model {name}: {rounds} rounds with real threads");
 }

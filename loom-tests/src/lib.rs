@@ -14,8 +14,16 @@
 //! sees what it claims to see is shown by `ci/mutants`: each has a named weakening of the real code
 //! that must turn it red.
 
+mod captured;
 mod counted;
+#[cfg(feature = "engine")]
+mod engine;
 mod harness;
 
+pub use captured::{Captured, Log, Watch};
 pub use counted::{Counted, Ledger};
-pub use harness::{ROUNDS, model, model_without_light_fences};
+#[cfg(feature = "engine")]
+pub use engine::{Threaded, manual};
+pub use harness::{
+    ENGINE_ROUNDS, ROUNDS, engine_model, long_model, model, model_without_light_fences,
+};

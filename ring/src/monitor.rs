@@ -2,7 +2,7 @@
 
 use crate::parker::Parker;
 use crate::ring::Ring;
-use crate::sync::Arc;
+use crate::sync::{Arc, Ordering};
 use core::fmt;
 
 /// A shared, read-mostly view of a ring. It keeps the ring's memory alive, and neither side open.
@@ -43,9 +43,14 @@ impl<T> Monitor<T> {
     }
 
     /// Claims that were abandoned.
+    ///
+    /// # Memory ordering
+    ///
+    /// Each claim that is counted shows in what [`claimed`](Monitor::claimed) returns after this.
     #[must_use]
     pub fn aborted(&self) -> u64 {
-        self.ring.aborted()
+        // Acquire (R3): pairs with the count in `abandon`.
+        self.ring.aborted.load(Ordering::Acquire)
     }
 
     /// The first sequence of the ring.

@@ -251,10 +251,10 @@ impl<T> Producer<T> {
     #[inline(never)]
     fn abandon(&self, sequence: u64) {
         let aborted = &self.ring.aborted;
-        // Relaxed: a counter with one writer.
+        // One writer. Release (R3): the claim happens before its count, for whoever compares the two.
         aborted.store(
             aborted.load(Ordering::Relaxed).wrapping_add(1),
-            Ordering::Relaxed,
+            Ordering::Release,
         );
         // SAFETY: claimed by the only producer, unstamped, and holding no value to drop.
         unsafe { self.slots.abort(sequence) };

@@ -14,6 +14,11 @@ mod imp {
     pub use std::thread;
     pub use std::thread_local;
 
+    /// How often a thread tries once more before it does what costs more: as often as asked for.
+    pub const fn again(times: u32) -> u32 {
+        times
+    }
+
     /// `core::cell::UnsafeCell` behind loom's closure interface.
     #[derive(Debug, Default)]
     #[repr(transparent)]
@@ -48,7 +53,16 @@ mod imp {
     };
     pub use loom::sync::{Arc, Condvar, Mutex, MutexGuard};
     pub use loom::thread;
-    pub use loom::thread_local;
+    #[doc(hidden)]
+    pub use loom::thread_local as loom_thread_local;
+
+    pub use crate::__thread_local as thread_local;
+
+    /// How often a thread tries once more before it does what costs more. Never: no time passes
+    /// here, and to try again is to look at the same schedules again.
+    pub const fn again(_: u32) -> u32 {
+        0
+    }
 
     /// A spin gives the other threads of the model their turn.
     pub fn spin_loop() {
@@ -77,6 +91,18 @@ mod imp {
 }
 
 pub use imp::*;
+
+/// loom's `thread_local!`, for initialisers that are `const` blocks as well.
+#[cfg(loom)]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __thread_local {
+    ($($(#[$attr:meta])* $vis:vis static $name:ident: $type:ty = $init:expr;)*) => {
+        $($crate::sync::loom_thread_local! {
+            $(#[$attr])* $vis static $name: $type = { $init };
+        })*
+    };
+}
 
 use std::time::Duration;
 

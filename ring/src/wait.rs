@@ -7,17 +7,17 @@
 //! | `park`             | none     | as `busy_spin` while awake; a futex wake-up when asleep | everything else |
 
 use crate::parker::{Parked, Parker};
-use crate::sync::{spin_loop, thread};
+use crate::sync::{again, spin_loop, thread};
 use core::fmt;
 use std::time::{Duration, Instant};
 
 /// Looks in quick succession before the first spin: about one cache-line transfer's time, so that an
 /// answer that is on its way is not met by a pause instruction.
-const LOOKS: u32 = 32;
+const LOOKS: u32 = again(32);
 /// Looks and spins before the first yield.
-const SPINS: u32 = 256;
+const SPINS: u32 = again(256);
 /// Yields before the next step.
-const YIELDS: u32 = 64;
+const YIELDS: u32 = again(64);
 const SHORTEST_SLEEP: Duration = Duration::from_micros(20);
 const LONGEST_SLEEP: Duration = Duration::from_millis(1);
 

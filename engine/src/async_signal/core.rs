@@ -1,8 +1,8 @@
 //! An asynchronous signal's shared state: where its listeners are, who emits, what was counted.
 //!
 //! | edge | release side                       | acquire side                           | protects | loom model |
-//! | S1   | `word`: version counted up, Release | emitter: `word`, Acquire              | which workers have a listener | late |
-//! | S2   | `close`: `word`; heavy; read claims | emitter: claim; light; read `word`    | no event is published unseen | shutdown::nothing_is_published_after_the_seal |
+//! | S1   | `word`: version counted up, Release | emitter: `word`, Acquire              | which workers have a listener | late::an_emitter_that_knows_of_the_first_listener_reaches_it |
+//! | S2   | `close`: `word`; heavy; read claims | emitter: claim; light; read `word`    | no event is published unseen | shutdown::nothing_is_published_after_the_seal, nothing_of_a_broadcast_is_published_after_the_seal |
 //!
 //! S2 is the ring's R3: an emitter's claim is visible before it looks at the closed bit, so after
 //! the closer's heavy fence either the emitter sees the bit and abandons its claim, or the closer
@@ -351,7 +351,7 @@ impl<T: Send + 'static> SignalCore<T> {
         if let Some(manual) = &self.engine.manual
             && !Depth::is_inside()
         {
-            manual.while_idle(deadline, || post.set.collect_as_owner());
+            manual.while_idle(&self.engine, deadline, || post.set.collect_as_owner());
         }
     }
 }
@@ -393,6 +393,14 @@ impl<T: Send + 'static> SignalControl for SignalCore<T> {
             .iter()
             .for_each(|post| events.add(post.lane_events()));
         events
+    }
+
+    fn settled_events(&self) -> Option<LaneEvents> {
+        let mut events = LaneEvents::default();
+        for post in &self.posts {
+            events.add(post.settled_events()?);
+        }
+        Some(events)
     }
 
     fn metrics(&self) -> SignalMetrics {

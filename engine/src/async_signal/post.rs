@@ -55,6 +55,22 @@ impl<T> LaneEntry<T> {
             delivered,
         }
     }
+
+    /// As [`LaneEntry::events`], without claims that are about to be abandoned; `None` while there is
+    /// one. For a closed signal, whose emitters may go on trying.
+    fn settled_events(&self) -> Option<LaneEvents> {
+        if self.shared {
+            return Some(self.events());
+        }
+        let end = self.monitor.claimed();
+        if !self.monitor.settled_until(end) {
+            return None;
+        }
+        // In this order: all that were abandoned before `end` are counted by now, and one from
+        // behind it shows in `claimed` (R3).
+        let events = self.events();
+        (self.monitor.claimed() == end).then_some(events)
+    }
 }
 
 /// Events that a lane with one emitter has accepted.
@@ -151,7 +167,7 @@ struct Lanes<T> {
 /// A signal's listeners and lanes at one worker.
 ///
 /// | edge | subscriber                                   | worker                                          | loom model |
-/// | J1   | joins; `version`, Release; set's swap        | last stamp; set's array; `version`, Acquire     | late::a_late_listener_sees_what_follows |
+/// | J1   | joins; `version`, Release; set's swap        | last stamp; set's array; `version`, Acquire     | late::a_late_listener_sees_what_follows, a_late_listener_divides_the_events_of_a_running_emitter |
 ///
 /// The subscriber notes, for each lane, the next sequence to be claimed, counts the version up, and
 /// only then puts the listener into the array. The worker takes the array after the last stamp of
@@ -343,6 +359,17 @@ impl<T: Send + 'static> Post<T> {
             .iter()
             .for_each(|entry| events.add(entry.events()));
         events
+    }
+
+    /// As [`Post::lane_events`], exact once the signal is closed; `None` while an emitter is about to
+    /// abandon a claim.
+    pub(crate) fn settled_events(&self) -> Option<LaneEvents> {
+        let lanes = lock(&self.lanes);
+        let mut events = lanes.folded;
+        for entry in &lanes.entries {
+            events.add(entry.settled_events()?);
+        }
+        Some(events)
     }
 
     pub(crate) fn lane_metrics(&self) -> Vec<LaneMetrics> {

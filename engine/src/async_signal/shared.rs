@@ -1,7 +1,7 @@
 //! The shared lanes: `AsyncSignal::emit` from any thread, through multi-producer rings.
 //!
-//! | edge | emitting thread                       | closer                                | protects |
-//! | S3   | `publishing` up; light; read `word`   | `word`; heavy; read `publishing`      | no event is published after the seal |
+//! | edge | emitting thread                       | closer                                | protects | loom model |
+//! | S3   | `publishing` up; light; read `word`   | `word`; heavy; read `publishing`      | no event is published after the seal | shutdown::no_shared_emission_is_published_after_the_seal |
 //!
 //! As S2, with a counter in place of the claim: what lies between a claim and its stamp here is
 //! user code (`clone`), and a closer must not wait for that. An emission that finds the signal

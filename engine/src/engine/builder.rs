@@ -144,6 +144,35 @@ impl EngineBuilder {
             });
         }
         let cpus = self.place()?;
+        let engine = self.assemble(&cpus);
+        let reporter = match self.on_fault {
+            None => None,
+            Some(handler) => Some(
+                Reporter::start(Arc::clone(&engine.faults), handler, engine.fence_pair).map_err(
+                    |source| EngineError::Reporter {
+                        os_error: source.raw_os_error(),
+                    },
+                )?,
+            ),
+        };
+        let mut running = Running::new(Arc::clone(&engine), reporter);
+        if !self.manual {
+            for worker in &engine.workers {
+                match thread::start(&engine, worker, self.pinning, self.on_start.clone()) {
+                    Ok(thread) => running.push(thread),
+                    Err(error) => {
+                        running.abort();
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        life::built(&engine);
+        Ok(Engine::new(engine, running))
+    }
+
+    /// Everything but the threads, with a worker for each of `cpus`.
+    pub(crate) fn assemble(&self, cpus: &[Option<CpuId>]) -> Arc<EngineShared> {
         let id = next_engine_id();
         let pair = self.fences.resolve();
         let key = |index| WorkerKey {
@@ -154,7 +183,7 @@ impl EngineBuilder {
         let shared: Box<[_]> = (0..cpus.len() as u32)
             .map(|index| Arc::new(WorkerShared::new(index, key(index), pair)))
             .collect();
-        for (worker, info) in shared.iter().zip(self.infos(&cpus)) {
+        for (worker, info) in shared.iter().zip(self.infos(cpus)) {
             // A fresh cell.
             let _ = worker.info.set(info);
         }
@@ -173,31 +202,7 @@ impl EngineBuilder {
         } else {
             self.wait
         };
-        let engine = Arc::new(EngineShared::new(shared, self.fences, emitter_wait, manual));
-        let reporter = match self.on_fault {
-            None => None,
-            Some(handler) => Some(
-                Reporter::start(Arc::clone(&engine.faults), handler, pair).map_err(|source| {
-                    EngineError::Reporter {
-                        os_error: source.raw_os_error(),
-                    }
-                })?,
-            ),
-        };
-        let mut running = Running::new(Arc::clone(&engine), reporter);
-        if !self.manual {
-            for worker in &engine.workers {
-                match thread::start(&engine, worker, self.pinning, self.on_start.clone()) {
-                    Ok(thread) => running.push(thread),
-                    Err(error) => {
-                        running.abort();
-                        return Err(error);
-                    }
-                }
-            }
-        }
-        life::built(&engine);
-        Ok(Engine::new(engine, running))
+        Arc::new(EngineShared::new(shared, self.fences, emitter_wait, manual))
     }
 
     /// The CPU of each worker.

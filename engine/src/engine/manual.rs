@@ -1,4 +1,10 @@
 //! A manual engine: no threads; whoever asks drains, deterministically.
+//!
+//! | edge | whoever shuts down                        | whoever drains                          | protects | loom model |
+//! | T1   | `phase`; under the lock: looks for the workers | under the lock: gives them back; `phase` | the workers leave, whoever has them last | shutdown::the_workers_of_a_manual_engine_leave_with_whoever_has_them_last |
+//!
+//! T1 in two cases: either the look finds the workers, or they are given back under the lock after it,
+//! and the phase that was stored before that look is seen.
 
 use super::shared::{EngineShared, Phase, Status};
 use super::wait_graph::{Waiting, WorkerKey};
@@ -75,38 +81,67 @@ impl Manual {
         deadline: Option<Instant>,
     ) -> Result<u64, NoTurn> {
         let mut turn = self.turn(deadline)?;
+        let delivered = turn.drain(engine);
+        Ok(delivered + self.end(engine, turn))
+    }
+
+    /// Gives the workers back; of an engine that has been sealed, when they have left. How many
+    /// lane-events were delivered in that case.
+    fn end<'a>(&'a self, engine: &EngineShared, mut turn: Turn<'a>) -> u64 {
+        loop {
+            // Sealed: nothing more can come. Also when a listener of this very turn shut the engine
+            // down.
+            if engine.phase() >= Phase::Sealed {
+                let delivered = turn.drain(engine);
+                turn.leave(engine);
+                return delivered;
+            }
+            drop(turn);
+            // T1: whoever has sealed it since may have met this turn, and gone on without.
+            if engine.phase() < Phase::Sealed {
+                return 0;
+            }
+            match self.turn(Some(Instant::now())) {
+                Ok(again) => turn = again,
+                // Whoever has them comes to the same place.
+                Err(_) => return 0,
+            }
+        }
+    }
+
+    /// Runs `f` while nobody drains; whether it did, in time.
+    pub(crate) fn while_idle(
+        &self,
+        engine: &EngineShared,
+        deadline: Option<Instant>,
+        f: impl FnOnce(),
+    ) -> bool {
+        let Ok(turn) = self.turn(deadline) else {
+            return false;
+        };
+        f();
+        self.end(engine, turn);
+        true
+    }
+}
+
+impl Turn<'_> {
+    /// Drains until nothing is left; how many lane-events were delivered.
+    fn drain(&mut self, engine: &EngineShared) -> u64 {
         let mut total = 0;
         loop {
-            let delivered: usize = turn
+            let delivered: usize = self
                 .workers
                 .iter_mut()
                 .map(|worker| worker.run_until_idle(engine))
                 .sum();
             total += delivered as u64;
             if delivered == 0 || engine.phase() == Phase::Abandoned {
-                break;
+                return total;
             }
         }
-        // Sealed: nothing more can come. Also when a listener of this very run shut the engine
-        // down.
-        if engine.phase() >= Phase::Sealed {
-            turn.leave(engine);
-        }
-        Ok(total)
     }
 
-    /// Runs `f` while nobody drains; whether it did, in time.
-    pub(crate) fn while_idle(&self, deadline: Option<Instant>, f: impl FnOnce()) -> bool {
-        let turn = self.turn(deadline);
-        let here = turn.is_ok();
-        if here {
-            f();
-        }
-        here
-    }
-}
-
-impl Turn<'_> {
     /// Gives up every lane, and what listeners had captured to whoever comes.
     fn leave(&mut self, engine: &EngineShared) {
         self.workers.iter_mut().for_each(Worker::drop_lanes);

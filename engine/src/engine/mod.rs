@@ -8,7 +8,7 @@ mod metrics;
 mod reporter;
 pub(crate) mod shared;
 pub(crate) mod shutdown;
-mod thread;
+pub(crate) mod thread;
 pub(crate) mod wait_graph;
 pub(crate) mod worker;
 

@@ -75,6 +75,9 @@ pub(crate) trait SignalControl: Send + Sync {
     fn orphan(&self, worker: WorkerId);
     /// Lane-events accepted and delivered so far.
     fn lane_events(&self) -> LaneEvents;
+    /// The same, exact once the signal is closed; `None` while an emitter that goes on trying is
+    /// about to abandon a claim.
+    fn settled_events(&self) -> Option<LaneEvents>;
     fn metrics(&self) -> crate::SignalMetrics;
 }
 
@@ -109,8 +112,10 @@ const REMOVAL: u64 = 2;
 
 /// A worker as the rest of the engine sees it.
 ///
-/// | edge | writer                                       | worker, before each call of a listener   | protects |
-/// | I1   | entry switched off; `interrupts`, Release    | `interrupts`, Acquire; entry's switch    | no call begins after a removal or an abandonment that happened before it |
+/// | edge | writer                                       | worker                                   | protects | loom model |
+/// | I1   | entry switched off; `interrupts`, Release    | before each call of a listener: `interrupts`, Acquire; entry's switch | no call begins after a removal or an abandonment that happened before it | interrupts::a_run_stops_at_a_listener_that_it_knows_to_be_removed |
+/// | B1   | under the lock: mail in the box, `has_mail`; wake (P1) | `has_mail`; under the lock: `has_mail` cleared, box emptied | no mail is left lying | mail |
+/// | P1   | `phase`; wake                                | announced; `phase`                       | nobody sleeps through the end | shutdown::a_sleeping_worker_leaves |
 ///
 /// A run of events takes one look at a listener's switch; the word is what makes a listener that is
 /// in the middle of a run stop between two events and be looked at again.
@@ -384,6 +389,15 @@ impl EngineShared {
 
     /// The lane-events of all signals, those that are gone included.
     pub(crate) fn lane_events(&self) -> LaneEvents {
+        self.sum(|signal| Some(signal.lane_events()))
+    }
+
+    /// The same, exact, of an engine that is closed. Waits for claims that are about to be abandoned.
+    pub(crate) fn settled_events(&self) -> LaneEvents {
+        self.sum(|signal| signal.settled_events())
+    }
+
+    fn sum(&self, of: impl Fn(&dyn SignalControl) -> Option<LaneEvents>) -> LaneEvents {
         loop {
             let (live, events) = {
                 let signals = lock(&self.signals);
@@ -392,9 +406,11 @@ impl EngineShared {
                 let complete = live.len() == signals.len();
                 (live, complete.then(|| *lock(&self.folded)))
             };
-            if let Some(mut events) = events {
-                live.iter()
-                    .for_each(|signal| events.add(signal.lane_events()));
+            if let Some(mut events) = events
+                && live
+                    .iter()
+                    .all(|signal| of(&**signal).map(|one| events.add(one)).is_some())
+            {
                 return events;
             }
             corecast_ring::sync::thread::yield_now();

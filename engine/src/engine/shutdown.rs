@@ -17,8 +17,8 @@ use crate::WorkerId;
 use crate::integrations::life;
 use corecast_affinity::{PinCheck, PinError, PinStatus, PinnedThread};
 use corecast_ring::WaitStrategy;
-use corecast_ring::sync::lock;
-use std::sync::{Arc, Mutex, PoisonError, TryLockError};
+use corecast_ring::sync::{Mutex, lock, thread};
+use std::sync::{Arc, TryLockError};
 use std::time::{Duration, Instant};
 
 /// What workers that are not inside a listener need to notice the end.
@@ -114,7 +114,7 @@ impl Running {
         signals.iter().for_each(|signal| signal.wake_emitters());
         // Short, whatever the limit: nothing of a user's runs between a claim and its stamp.
         while !signals.iter().all(|signal| signal.is_settled()) {
-            std::thread::yield_now();
+            thread::yield_now();
         }
         engine.transition_to(Phase::Sealed);
         let stuck = if let Some(manual) = &engine.manual {
@@ -133,7 +133,8 @@ impl Running {
         } else {
             self.wait_for_workers(deadline, ending, &signals)
         };
-        let events = engine.lane_events();
+        // An emitter that goes on trying has claims open for a moment, which it abandons.
+        let events = engine.settled_events();
         let mut report = ShutdownReport {
             accepted: events.accepted,
             delivered: events.delivered,
@@ -274,7 +275,7 @@ impl Lifecycle {
                 let Ok(_waits) = waits.collect::<Result<Vec<_>, _>>() else {
                     return provisional(engine);
                 };
-                self.state.lock().unwrap_or_else(PoisonError::into_inner)
+                lock(&self.state)
             }
         };
         match &mut *state {

@@ -80,9 +80,9 @@ fn settled(planned: WorkerInfo, pin: &PinStatus) -> WorkerInfo {
 }
 
 /// However the thread ends, those who wait for its worker learn of it.
-struct Leave<'a> {
-    engine: &'a Arc<EngineShared>,
-    worker: &'a Arc<WorkerShared>,
+pub(crate) struct Leave<'a> {
+    pub(crate) engine: &'a Arc<EngineShared>,
+    pub(crate) worker: &'a Arc<WorkerShared>,
 }
 
 impl Drop for Leave<'_> {

@@ -7,6 +7,7 @@
 //! edge is there before it looks; so the graph never has one, and following it ends.
 
 use core::cell::Cell;
+use corecast_ring::sync::thread_local;
 use std::sync::{Mutex, PoisonError};
 
 /// A worker, unique within the process. The workers of a manual engine are one: whoever drains for
@@ -17,12 +18,13 @@ pub(crate) struct WorkerKey {
     pub(crate) index: u32,
 }
 
-std::thread_local! {
+thread_local! {
     /// The worker that this thread is, or is draining for.
     static CURRENT: Cell<Option<WorkerKey>> = const { Cell::new(None) };
 }
 
-/// Waiter and target of each wait in progress.
+/// Waiter and target of each wait in progress. Not of the facade: it is one for the process, and its
+/// lock is held for a look at the list and nothing else.
 static WAITING: Mutex<Vec<(WorkerKey, WorkerKey)>> = Mutex::new(Vec::new());
 
 /// The worker that runs on this thread.
@@ -50,7 +52,7 @@ pub(crate) struct Acting {
 impl Acting {
     pub(crate) fn as_worker(worker: WorkerKey) -> Self {
         Self {
-            before: CURRENT.replace(Some(worker)),
+            before: CURRENT.with(|current| current.replace(Some(worker))),
         }
     }
 }

@@ -118,6 +118,9 @@ impl<I: ?Sized> Meta<I> {
 /// | ACTIVE  | subscribed                                | SPENT, REMOVED   |
 /// | SPENT   | a `once` listener that was called         | REMOVED          |
 /// | REMOVED | taken out of its set by somebody          |                  |
+///
+/// | edge | one caller                              | another                | loom model |
+/// | L3   | `transition_to_spent`: compare-exchange | the same, which fails  | listener_set::a_once_listener_is_called_by_one_of_two_emitters |
 #[derive(Debug)]
 pub(crate) struct State(AtomicU32);
 

@@ -9,6 +9,9 @@
 //! - `here.rs`: the records that this thread walks with
 //! - `reclaim.rs`: when and by whom retired arrays are dropped
 //! - here: the two ways in (owned and shared), and membership
+//!
+//! | edge | one remover                                  | another     | loom model |
+//! | L4   | under the lock: finds it, takes it out       | finds nothing | unsubscribe::two_removals_of_one_listener_are_one |
 #![expect(
     unsafe_code,
     reason = "the current array is reached through an atomic pointer"

@@ -2,9 +2,9 @@
 //! the shared path.
 //!
 //! | edge | walker (light side)                          | remover (heavy side)                    | loom model |
-//! | W1   | `active` odd; light; load `current`          | swap `current`; heavy; read `active`    | unsubscribe::owned_walk_is_waited_for |
+//! | W1   | `active` odd; light; load `current`          | swap `current`; heavy; read `active`    | unsubscribe::owned_walk_is_waited_for, a_quick_owned_walk_is_waited_for |
 //! | W2   | `active` even, Release                       | read `active`, Acquire                  | the same |
-//! | W3   | `active` even; light; read `marked`          | `marked`; heavy; read `active`          | unsubscribe::a_marked_walk_reclaims |
+//! | W3   | `active` even; light; read `marked`          | `marked`; heavy; read `active`          | unsubscribe::a_marked_walk_reclaims, a_quick_marked_walk_reclaims |
 //!
 //! W1 in two cases: either the store of the odd number precedes the remover's heavy fence, and the
 //! remover sees it and waits for that number to change; or the load of `current` follows the
@@ -12,14 +12,19 @@
 //! miss every idle gap of a busy emitter.
 //!
 //! W3 likewise: either the remover sees that the walk has ended, and looks again; or the walker
-//! sees the mark on its way out, and reclaims what it was in the way of.
+//! sees the mark on its way out, and reclaims what it was in the way of. On the shared path the model
+//! is unsubscribe::a_marked_shared_walk_reclaims; there the pin is what is in the way, so it is given
+//! up before the record says that the walk has ended, and whoever pins without walking does so alone
+//! (listener_set::emit_against_subscribe).
 //!
 //! Threads on the shared path are kept out of freed arrays by the epoch (see `reclaim.rs`); their
 //! records say who is in the way (W3), and count.
 
 use cache_padded::CachePadded;
 use core::mem::offset_of;
-use corecast_ring::sync::{AtomicBool, AtomicU64, Mutex, Ordering, fence, lock, spin_loop};
+use corecast_ring::sync::{
+    AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering, fence, lock, spin_loop,
+};
 use corecast_ring::{FencePair, LightFence, Parker, WaitStrategy};
 use std::sync::Arc;
 use std::time::Instant;
@@ -280,6 +285,9 @@ struct List {
 pub(crate) struct Readers {
     list: Mutex<List>,
     alive: AtomicBool,
+    /// Held while somebody pins who is not walking: a pin that a reclaimer meets belongs to a walk
+    /// then, which a record shows (W3).
+    pins: Mutex<()>,
     /// Woken when the set and all its listeners have been dropped.
     gone: Parker,
 }
@@ -290,6 +298,7 @@ impl Readers {
         Self {
             list,
             alive: AtomicBool::new(true),
+            pins: Mutex::new(()),
             gone: Parker::new(fences),
         }
     }
@@ -314,6 +323,11 @@ impl Readers {
             let entry = list.entries.swap_remove(index);
             list.folded.add(entry.record.totals());
         }
+    }
+
+    /// For a pin outside any walk.
+    pub(super) fn pin_alone(&self) -> MutexGuard<'_, ()> {
+        lock(&self.pins)
     }
 
     pub(crate) fn totals(&self) -> Totals {

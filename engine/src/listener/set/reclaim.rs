@@ -3,8 +3,8 @@
 //!
 //! | edge | release side | acquire side | protects | loom model |
 //! | W1, W2, W3 | see `readers.rs` | | owned readers' walks | unsubscribe |
-//! | E1   | the epoch's unpin | the epoch's advance | shared walks | unsubscribe::shared_walk_is_waited_for |
-//! | E2   | deferred `passed`, Release | `collect`: `passed`, Acquire | the same | the same |
+//! | E1   | the epoch's unpin | the epoch's advance | shared walks | unsubscribe::shared_walk_is_waited_for, a_quick_shared_walk_is_waited_for |
+//! | E2   | deferred `passed`, Release | `collect`: `passed`, Acquire | the same | (see below) |
 //!
 //! An array is retired by the swap that replaces it. It is dropped when no walk can still follow
 //! it: every owned reader that was walking at the first look after the swap has moved on (W1, W2),
@@ -19,6 +19,9 @@
 //! goes on, it is marked (W3), and its thread reclaims when it leaves. Later removals find it marked
 //! and leave theirs to it as well.
 //!
+//! No model of two threads can tell E2's orderings from Relaxed: the flag is raised by the reclaimer's
+//! own pins, or under the lock that the next reclaimer takes, unless a third thread's pin raises it.
+//!
 //! Epoch-based reclamation is Fraser's; the implementation is crossbeam's.
 #![expect(unsafe_code, reason = "retired arrays are owned through raw pointers")]
 
@@ -30,7 +33,7 @@ use crate::error::WaitError;
 use crate::walk::Depth;
 use core::ptr::NonNull;
 use corecast_ring::WaitStrategy;
-use corecast_ring::sync::{AtomicBool, Ordering, lock, spin_loop, thread};
+use corecast_ring::sync::{AtomicBool, Ordering, again, lock, spin_loop, thread};
 use crossbeam_epoch::Collector;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -53,13 +56,13 @@ pub(crate) enum Patience {
 }
 
 impl Patience {
-    const SPINS: u32 = 64;
+    const SPINS: u32 = again(64);
     /// Few: on a machine with more to do than it has CPUs each may take a time slice.
-    const YIELDS: u32 = 4;
+    const YIELDS: u32 = again(4);
 
     fn rounds(self) -> u32 {
         if self == Self::Moment {
-            Self::SPINS + Self::YIELDS
+            1 + Self::SPINS + Self::YIELDS
         } else {
             1
         }
@@ -224,7 +227,7 @@ impl<S: Spec> ListenerSet<S> {
             if self.reclaim_once(mark) || round == rounds {
                 return;
             }
-            if round < Patience::SPINS {
+            if round <= Patience::SPINS {
                 spin_loop()
             } else {
                 thread::yield_now()
@@ -364,6 +367,7 @@ impl<S: Spec> ListenerSet<S> {
             // step, a few bags in each; a thread inside a walk stops that, a thread outside does
             // not. So it is over when several steps in a row came to nothing.
             let visit = Visit::of(&self.readers, self.place, collector);
+            let _alone = self.readers.pin_alone();
             let waiting = || retired.iter().filter(|one| one.waits_for_epoch()).count();
             let (mut left, mut fruitless) = (waiting(), 0);
             while left > 0 && fruitless < 4 {

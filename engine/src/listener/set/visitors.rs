@@ -11,6 +11,7 @@
 use super::here;
 use super::readers::{Readers, Record};
 use core::cell::{Cell, RefCell};
+use core::mem::ManuallyDrop;
 use core::ops::Deref;
 use core::ptr;
 use corecast_ring::sync::thread_local;
@@ -22,7 +23,8 @@ use std::sync::Arc;
 pub(super) struct Visitor {
     readers: Arc<Readers>,
     record: Arc<Record>,
-    handle: LocalHandle,
+    /// Given up in `drop`, alone.
+    handle: ManuallyDrop<LocalHandle>,
 }
 
 impl Visitor {
@@ -30,7 +32,7 @@ impl Visitor {
         Self {
             readers: Arc::clone(readers),
             record: readers.register(false),
-            handle: collector.register(),
+            handle: ManuallyDrop::new(collector.register()),
         }
     }
 }
@@ -38,6 +40,11 @@ impl Visitor {
 impl Drop for Visitor {
     fn drop(&mut self) {
         self.readers.deregister(&self.record);
+        // The epoch pins once more to hand over what was deferred here. No record says so, so
+        // whoever met that pin would have nobody to mark (W3).
+        let _alone = self.readers.pin_alone();
+        // SAFETY: dropped here and nowhere else, and not used after.
+        unsafe { ManuallyDrop::drop(&mut self.handle) };
     }
 }
 

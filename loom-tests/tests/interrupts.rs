@@ -1,0 +1,38 @@
+//! A run of events in progress, and the removal of the listener that takes it (edge I1).
+
+use corecast_loom_tests::{manual, model_without_light_fences};
+use corecast_ring::sync::{Arc, AtomicBool, Ordering, thread};
+use std::time::Duration;
+
+#[test]
+fn a_run_stops_at_a_listener_that_it_knows_to_be_removed() {
+    // Removing wakes the worker, whose light fence would do for the counting's Release.
+    model_without_light_fences(
+        "interrupts::a_run_stops_at_a_listener_that_it_knows_to_be_removed",
+        || {
+            let engine = manual(1);
+            // Room enough for runs of several events: progress is released every quarter of a ring.
+            let signal = engine.signal("run").capacity(16).build().expect("a signal");
+            let removed = Arc::new(AtomicBool::new(false));
+            let asks = Arc::clone(&removed);
+            let mut knows = false;
+            let subscription = signal.subscribe(move |_: &u64| {
+                assert!(!knows, "called after its removal was known");
+                // Acquire: what the remover did before happens before the next call.
+                knows = asks.load(Ordering::Acquire);
+            });
+            let mut emitter = signal.emitter().expect("a lane");
+            for event in 1..=3 {
+                emitter.emit(event).expect("room for sixteen");
+            }
+            let worker = engine.clone();
+            let draining = thread::spawn(move || worker.run_until_idle());
+            assert!(subscription.unsubscribe());
+            removed.store(true, Ordering::Release);
+            assert_eq!(draining.join().expect("draining thread"), Ok(3));
+            drop(emitter);
+            engine.shutdown(Duration::MAX);
+            assert!(engine.faults().is_empty());
+        },
+    );
+}
