@@ -1,7 +1,7 @@
 //! Adding and removing while walks are under way.
 
 use crate::support::{Calls, Gate, Log, delivery, held_walk, on_each, via_each};
-use corecast::{Listener, Subscription, SyncSignal};
+use corecast::{Context, Listener, Subscription, SyncSignal};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -162,6 +162,29 @@ fn clear_from_inside_a_walk_ends_what_is_left_of_it() {
         assert_eq!(handle.emit(&0), delivery(3, 0));
         assert_eq!(log.take(), [0, 1, 2]);
         assert_eq!(handle.emit(&0), delivery(0, 0));
+    });
+}
+
+#[test]
+fn a_walk_whose_own_array_goes_with_it_delivers_what_it_delivered() {
+    on_each::<u64>(|signal, handle| {
+        // Not the thread's first walk: those that follow go the short way.
+        handle.emit(&0);
+        for n in [1, 2, 5, 20, 40].repeat(8) {
+            for tries in [false, true] {
+                let inside = signal.clone();
+                let plain = (1..n).map(|_| Listener::new(|_: &u64| {}));
+                let last = Listener::new(move |_: &u64| inside.clear()).priority(-1);
+                let added = signal.add_many(plain.chain([last])).unwrap();
+                let delivered = if tries {
+                    handle.try_emit(&0, &Context::none()).unwrap()
+                } else {
+                    handle.emit(&0)
+                };
+                assert_eq!(delivered, delivery(n, 0));
+                assert_eq!((signal.len(), added.len()), (0, n));
+            }
+        }
     });
 }
 

@@ -169,7 +169,7 @@ fn it_is_never_running_when_that_is_ok_under_emitters_without_pause() {
                     }
                 });
             }
-            for _ in 0..200 {
+            for _ in 0..60 {
                 let drops = Drops::default();
                 let (state, running, counted) = (drops.state(), running.clone(), calls.clone());
                 let inside = running.clone();
