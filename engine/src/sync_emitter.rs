@@ -51,9 +51,8 @@ impl<T: ?Sized + 'static> SyncEmitter<T> {
     /// allocates or frees.
     #[inline(always)]
     pub fn emit(&mut self, event: &T) -> Delivery {
-        let walk = Emit::new(&self.core, event);
-        match self.reader.walk_hot(walk) {
-            Some(delivery) => delivery,
+        match self.reader.at_home() {
+            Some(home) => self.reader.walk_hot(home, Emit::new(&self.core, event)),
             None => self.emit_anyhow(event),
         }
     }
@@ -76,9 +75,11 @@ impl<T: ?Sized + 'static> SyncEmitter<T> {
     /// Under [`FaultPolicy::Propagate`](crate::FaultPolicy::Propagate) alone.
     #[inline(always)]
     pub fn try_emit(&mut self, event: &T, context: &Context) -> Result<Delivery, EmitError> {
-        let walk = TryEmit::new(&self.core, event, context);
-        match self.reader.walk_hot(walk) {
-            Some(result) => result,
+        match self.reader.at_home() {
+            Some(home) => {
+                let walk = TryEmit::new(&self.core, event, context);
+                self.reader.walk_hot(home, walk)
+            }
             None => self.try_emit_anyhow(event, context),
         }
     }

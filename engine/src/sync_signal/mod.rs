@@ -286,10 +286,11 @@ impl<T: ?Sized + 'static> SyncSignal<T> {
     /// ```
     #[inline(always)]
     pub fn emit(&self, event: &T) -> Delivery {
-        let (core, walk) = (&self.core, Emit::new(&self.core, event));
-        let hot = core.plain();
-        hot.and_then(|fence| core.set.walk_shared_hot(fence, walk))
-            .unwrap_or_else(|| self.emit_anyhow(event))
+        let (core, set) = (&self.core, &self.core.set);
+        match core.plain().and_then(|fence| set.known_here(fence)) {
+            Some(known) => set.walk_shared_hot(known, Emit::new(core, event)),
+            None => self.emit_anyhow(event),
+        }
     }
 
     /// As [`SyncSignal::emit`]: the first time on a thread, within another walk, or on a signal that
@@ -334,10 +335,11 @@ impl<T: ?Sized + 'static> SyncSignal<T> {
     /// ```
     #[inline(always)]
     pub fn try_emit(&self, event: &T, context: &Context) -> Result<Delivery, EmitError> {
-        let (core, walk) = (&self.core, TryEmit::new(&self.core, event, context));
-        let hot = core.plain();
-        hot.and_then(|fence| core.set.walk_shared_hot(fence, walk))
-            .unwrap_or_else(|| self.try_emit_anyhow(event, context))
+        let (core, set) = (&self.core, &self.core.set);
+        match core.plain().and_then(|fence| set.known_here(fence)) {
+            Some(known) => set.walk_shared_hot(known, TryEmit::new(core, event, context)),
+            None => self.try_emit_anyhow(event, context),
+        }
     }
 
     #[inline(never)]

@@ -19,6 +19,9 @@ use std::sync::Arc;
 /// Where a walk got into trouble: the entry that was called last, if one was, and what came up.
 type InTrouble<'a, T> = (Option<&'a Entry<Sync<T>>>, Trouble);
 
+/// Listeners up to which a walk is a plain loop in the code of whoever emits.
+const FEW: usize = 16;
+
 /// Every listener runs.
 pub(crate) struct Emit<'a, T: ?Sized + 'static> {
     core: &'a Arc<Core<T>>,
@@ -71,6 +74,11 @@ impl<T: ?Sized + 'static> Walk<Sync<T>> for Emit<'_, T> {
     type Trouble = Trouble;
 
     #[inline(always)]
+    fn is_small(self, listeners: usize) -> bool {
+        listeners <= FEW
+    }
+
+    #[inline(always)]
     fn few<'w>(self, array: &'w Array<Sync<T>>) -> Result<(), InTrouble<'w, T>> {
         walk(array, each, |entry| call(entry, self.event))
     }
@@ -119,14 +127,22 @@ impl<T: ?Sized + 'static> Walk<Sync<T>> for TryEmit<'_, T> {
     type Trouble = Trouble;
 
     #[inline(always)]
+    fn is_small(self, listeners: usize) -> bool {
+        // Who asks for the clock can do with a call.
+        listeners <= FEW && self.context.deadline().is_none()
+    }
+
+    #[inline(always)]
     fn few<'w>(self, array: &'w Array<Sync<T>>) -> Result<(), InTrouble<'w, T>> {
-        let timed = check_first(array, self.context)?;
-        let step = |entry: &_| call_and_check(entry, self.event, self.context, timed);
+        check_first(array, self.context, false)?;
+        let step = |entry: &_| call_and_check(entry, self.event, self.context, false);
         walk(array, each, step)
     }
 
     fn many<'w>(self, array: &'w Array<Sync<T>>) -> Result<(), InTrouble<'w, T>> {
-        let timed = check_first(array, self.context)?;
+        // A deadline is there from the start or never, where a token may come at any time.
+        let timed = self.context.deadline().is_some();
+        check_first(array, self.context, timed)?;
         let step = |entry: &_| call_and_check(entry, self.event, self.context, timed);
         walk(array, each_of_many, step)
     }
@@ -187,20 +203,17 @@ fn call_and_check<T: ?Sized + 'static>(
     context.check_timed(timed).err().map(Trouble::Stop)
 }
 
-/// Looks at `context` before the first listener, if there is one. Whether there is a deadline: it is
-/// there from the start or never, where a token may come at any time.
+/// Looks at `context` before the first listener, if there is one.
 #[inline(always)]
 fn check_first<'a, T: ?Sized + 'static>(
     array: &Array<Sync<T>>,
     context: &Context,
-) -> Result<bool, InTrouble<'a, T>> {
-    let timed = context.deadline().is_some();
-    if array.len() > 0
-        && let Err(stop) = context.check_timed(timed)
-    {
-        return Err((None, Trouble::Stop(stop)));
+    timed: bool,
+) -> Result<(), InTrouble<'a, T>> {
+    match context.check_timed(timed) {
+        Err(stop) if array.len() > 0 => Err((None, Trouble::Stop(stop))),
+        _ => Ok(()),
     }
-    Ok(timed)
 }
 
 /// Takes the entries of an array, as `each` does, through `step` under one unwind guard, up to the

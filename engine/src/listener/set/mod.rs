@@ -416,6 +416,17 @@ pub(crate) struct OwnedReader<S: Spec> {
     home: Home,
 }
 
+/// A reader is at home; see [`OwnedReader::at_home`].
+#[derive(Clone, Copy)]
+pub(crate) struct AtHome(FreeFence);
+
+/// A thread's standing with a set that it is not walking; see [`ListenerSet::known_here`].
+#[derive(Clone, Copy)]
+pub(crate) struct KnownHere<'a> {
+    visitor: &'a Visitor,
+    fence: FreeFence,
+}
+
 impl<S: Spec> OwnedReader<S> {
     pub(crate) fn new(set: Arc<ListenerSet<S>>) -> Self {
         let record = set.readers.register(true);
@@ -458,33 +469,39 @@ impl<S: Spec> OwnedReader<S> {
         self.home = here::move_in(&self.record).unwrap_or(Home::NOWHERE);
     }
 
+    /// What a hot walk needs: that the reader is at home here, where its record tells that the thread
+    /// is inside a walk, and that its light fence is free.
+    #[inline(always)]
+    pub(crate) fn at_home(&self) -> Option<AtHome> {
+        // One that is not free has no home (`move_in`).
+        self.home
+            .is_here()
+            .then(|| AtHome(self.set.fences.known_free()))
+    }
+
     /// Takes `walk` over the array of this moment, without a guard: what that would keep at hand for
-    /// an unwinding costs a nanosecond. `None` where the reader is not at home.
+    /// an unwinding costs a nanosecond.
     ///
     /// Nothing unwinds between the beginning and the end: the common part of a walk catches what
     /// panics, and the rest of one has a guard. Should it happen all the same, the walk would never be
     /// over, and what it may see never be freed.
     #[inline(always)]
-    pub(crate) fn walk_hot<W: Walk<S>>(&mut self, walk: W) -> Option<W::Output> {
-        if !self.home.is_here() {
-            return None;
-        }
-        // It is at home, so it has had a free fence.
-        let number = self.record.enter(self.set.fences.known_free());
+    pub(crate) fn walk_hot<W: Walk<S>>(&mut self, home: AtHome, walk: W) -> W::Output {
+        let number = self.record.enter(home.0);
         // SAFETY: the record says that this reader is walking until `close` below, or until the guard
         // of the rest is dropped; the exclusive borrow allows one walk at a time.
         let array = unsafe { self.set.load() };
         self.record.count_walk(number, array.len());
-        if array.len() > FEW {
-            return Some(self.walk_many(array, number, walk));
+        if !walk.is_small(array.len()) {
+            return self.walk_many(array, number, walk);
         }
         match walk.few(array) {
             Ok(()) => {
                 let listeners = array.len();
                 self.close(number);
-                Some(W::all(listeners))
+                W::all(listeners)
             }
-            Err(trouble) => Some(self.walk_rest(array, number, walk, trouble)),
+            Err(trouble) => self.walk_rest(array, number, walk, trouble),
         }
     }
 
@@ -537,9 +554,6 @@ impl<S: Spec> Drop for OwnedReader<S> {
     }
 }
 
-/// Listeners up to which a walk is a plain loop in the code of whoever emits.
-const FEW: usize = 16;
-
 /// Where a walk got into trouble: the entry that was called last, if one was, and what came up.
 pub(crate) type InTrouble<'w, S, W> = (Option<&'w Entry<S>>, <W as Walk<S>>::Trouble);
 
@@ -551,11 +565,13 @@ pub(crate) trait Walk<S: Spec>: Copy {
     /// What sends a walk from its common part to its rest.
     type Trouble;
 
-    /// The common part over few listeners, to be part of the caller's code: whether all of them ran
-    /// and succeeded. Does not unwind.
+    /// Whether a walk over so many is to be part of the caller's code.
+    fn is_small(self, listeners: usize) -> bool;
+
+    /// The common part of a small walk: whether all of them ran and succeeded. Does not unwind.
     fn few<'w>(self, array: &'w Array<S>) -> Result<(), InTrouble<'w, S, Self>>;
 
-    /// The same over many.
+    /// The same of one that is not small.
     fn many<'w>(self, array: &'w Array<S>) -> Result<(), InTrouble<'w, S, Self>>;
 
     /// What it comes to when all of so many ran and succeeded.
@@ -682,32 +698,36 @@ impl<S: Spec> ListenerSet<S> {
         walk.rest(unsafe { self.load() }, &counting, None)
     }
 
-    /// As [`ListenerSet::walk_shared`], where that is quick, and without a guard, as
-    /// [`OwnedReader::walk_hot`]: `None` on a thread that does not know its record of this set or is
-    /// walking it now.
+    /// What a hot walk needs: that this thread knows its record of the set, and is not walking it.
     #[inline(always)]
-    pub(crate) fn walk_shared_hot<W: Walk<S>>(
-        &self,
-        fence: FreeFence,
-        walk: W,
-    ) -> Option<W::Output> {
+    pub(crate) fn known_here(&self, fence: FreeFence) -> Option<KnownHere<'_>> {
         let visitor = Visitor::recent(&self.readers, self.place)?;
-        let number = visitor.record().enter_shared(fence)?;
+        visitor
+            .record()
+            .is_idle()
+            .then_some(KnownHere { visitor, fence })
+    }
+
+    /// As [`ListenerSet::walk_shared`], without a guard, as [`OwnedReader::walk_hot`].
+    #[inline(always)]
+    pub(crate) fn walk_shared_hot<W: Walk<S>>(&self, known: KnownHere<'_>, walk: W) -> W::Output {
+        let visitor = known.visitor;
+        let number = visitor.record().enter(known.fence);
         let pin = ManuallyDrop::new(visitor.pin());
         // SAFETY: the pin is held until `close_shared` below, or until the guard of the rest is
         // dropped.
         let array = unsafe { self.load() };
         visitor.record().count_walk(number, array.len());
-        if array.len() > FEW {
-            return Some(self.walk_shared_many(array, visitor, pin, number, walk));
+        if !walk.is_small(array.len()) {
+            return self.walk_shared_many(array, visitor, pin, number, walk);
         }
         match walk.few(array) {
             Ok(()) => {
                 let listeners = array.len();
                 self.close_shared(visitor, pin, number);
-                Some(W::all(listeners))
+                W::all(listeners)
             }
-            Err(trouble) => Some(self.walk_shared_rest(array, visitor, pin, number, walk, trouble)),
+            Err(trouble) => self.walk_shared_rest(array, visitor, pin, number, walk, trouble),
         }
     }
 

@@ -133,8 +133,13 @@ impl Record {
     /// outermost one only, and inner ones are counted.
     #[inline(always)]
     pub(crate) fn enter_shared(&self, fence: impl LightFence) -> Option<u64> {
-        let is_outermost = self.own.active.load(Ordering::Relaxed) & 1 == 0;
-        is_outermost.then(|| self.enter(fence))
+        self.is_idle().then(|| self.enter(fence))
+    }
+
+    /// Whether its reader, which asks, is not in a walk.
+    #[inline(always)]
+    pub(super) fn is_idle(&self) -> bool {
+        self.own.active.load(Ordering::Relaxed) & 1 == 0
     }
 
     /// A walk within a walk of the same record is over.
