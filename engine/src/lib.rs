@@ -12,7 +12,7 @@
 //! ```text
 //!   synchronous                              asynchronous
 //!   emit(&event)                             emit(event)
-//!     │ pin, or one word of its own            │ claim, write, stamp a slot in each lane
+//!     │ a word of its own; shared: a pin too   │ claim, write, stamp a slot in each lane
 //!     ▼                                        ▼
 //!   snapshot of the listeners                lane ──▶ worker: a run of events
 //!     │                                                 │ snapshot of its listeners
@@ -60,8 +60,8 @@
 //!
 //! Features, all off by default: `limits` (rate-limited emitters), `metrics` (snapshots recorded
 //! through the facade of that name), `prometheus` (a page and an endpoint), `serde` (configurations,
-//! snapshots), `tracing` (faults, life cycle, overflow). The guide (`docs/GUIDE.md`) helps to choose
-//! and to size; whole programs are in `engine/examples`.
+//! snapshots), `tracing` (faults, life cycle, overflow), `zenoh` (a signal's events on other machines).
+//! The guide (`docs/GUIDE.md`) helps to choose and to size; whole programs are in `engine/examples`.
 
 mod async_signal;
 mod backtrace;

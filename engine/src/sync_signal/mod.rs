@@ -270,8 +270,10 @@ impl<T: ?Sized + 'static> SyncSignal<T> {
     ///
     /// # Complexity
     ///
-    /// One epoch pin, then one indirect call for each listener. Wait-free but for the listeners;
-    /// a thread's first emission on a signal registers it and allocates.
+    /// A word of the thread's own and an epoch pin, then one indirect call for each listener.
+    /// Wait-free but for the listeners, and for an emission that kept a remover waiting for long,
+    /// which reclaims what it was in the way of. A thread's first emission on a signal registers it
+    /// and allocates.
     ///
     /// # Memory ordering
     ///

@@ -5,8 +5,8 @@
 //! is still alive, for one that does nothing, so that a walk needs no check per listener.
 //!
 //! | edge | release side | acquire side | protects | loom model |
-//! | L1   | `ListenerSet::swap`: current, Release | `enter`: current, Acquire | the array and its listeners | listener_set::emit_against_subscribe, an_owned_emit_against_subscribe |
-//! | L2   | `Entry::switch_off`, Relaxed | `Snapshot::call`, Relaxed | nothing but the word itself | unsubscribe::removed_is_not_called, removed_is_not_called_by_a_walk_on_an_older_array |
+//! | L1   | `ListenerSet::swap`: current, Release | `ListenerSet::load`: current, Acquire | the array and its listeners | listener_set::emit_against_subscribe, an_owned_emit_against_subscribe |
+//! | L2   | `Entry::switch_off`, Relaxed | `Entry::call`, Relaxed | nothing but the word itself | unsubscribe::removed_is_not_called, removed_is_not_called_by_a_walk_on_an_older_array |
 //!
 //! L2 is Relaxed on both sides: the word protects no memory (the array's own lifetime does, see
 //! `reclaim.rs`), and coherence alone gives the contract: a walk that learns of the removal,

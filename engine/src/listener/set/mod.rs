@@ -8,7 +8,7 @@
 //! - `visitors.rs`: the shared path's per-thread state
 //! - `here.rs`: the records that this thread walks with
 //! - `reclaim.rs`: when and by whom retired arrays are dropped
-//! - here: the two ways in (owned and shared), and membership
+//! - here: the two ways in (owned and shared), each quick or under a guard, and membership
 //!
 //! | edge | one remover                                  | another     | loom model |
 //! | L4   | under the lock: finds it, takes it out       | finds nothing | unsubscribe::two_removals_of_one_listener_are_one |
@@ -437,7 +437,7 @@ impl<S: Spec> OwnedReader<S> {
         }
     }
 
-    /// Begins a walk over the array of this moment.
+    /// Begins a walk over the array of this moment, under a guard.
     #[inline(always)]
     pub(crate) fn walk(&mut self) -> OwnedWalk<'_, S> {
         let number = self.record.enter(self.set.fences);
@@ -464,7 +464,7 @@ impl<S: Spec> OwnedReader<S> {
         walk.rest(&guard, &counting, None)
     }
 
-    /// Makes this thread the reader's home, so that [`OwnedReader::open`] works here.
+    /// Makes this thread the reader's home, so that [`OwnedReader::walk_hot`] works here.
     pub(crate) fn move_in(&mut self, _: FreeFence) {
         self.home = here::move_in(&self.record).unwrap_or(Home::NOWHERE);
     }
