@@ -464,7 +464,7 @@ impl<S: Spec> OwnedReader<S> {
         walk.rest(&guard, &counting, None)
     }
 
-    /// Makes this thread the reader's home, so that [`OwnedReader::walk_hot`] works here.
+    /// Makes this thread the reader's home, so that it is [`OwnedReader::at_home`] here.
     pub(crate) fn move_in(&mut self, _: FreeFence) {
         self.home = here::move_in(&self.record).unwrap_or(Home::NOWHERE);
     }
