@@ -84,8 +84,7 @@ pub struct Emitter<T: Send + 'static, R = Broadcast> {
     pub(crate) lanes: Box<[LaneEnd<T>]>,
     /// Broadcast: the lanes whose worker has a listener.
     pub(crate) active: Vec<usize>,
-    /// The only active lane of a broadcast whose latency is not sampled: the short way of an emit.
-    /// Otherwise no lane's number.
+    /// The only active lane of a broadcast: the short way of an emit. Otherwise no lane's number.
     direct: usize,
     /// The signal's word when `active` was taken (S1).
     seen: u64,
@@ -244,8 +243,8 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
                 // Not remembered as seen, so that every emission comes here and says so.
                 return Err(RejectReason::WorkerDead);
             }
-            if let ([lane], 0) = (&self.active[..], self.core.options.sample) {
-                self.direct = *lane;
+            if let [lane] = self.active[..] {
+                self.direct = lane;
             }
         }
         self.seen = word;
@@ -520,7 +519,9 @@ impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
     /// Pushes to every lane that the event goes to, or to none.
     #[inline(always)]
     fn push(&mut self, event: T) -> Result<(), Refused<T>> {
+        // An event whose latency is to be sampled (the count is at 1 then) takes the long way.
         if R::FANS_OUT
+            && self.until_sample != 1
             && let Some(lane) = self.lanes.get_mut(self.direct)
         {
             // One look at the word, behind the claim (S2), says that the signal is open and that
@@ -529,6 +530,9 @@ impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
             let (core, seen) = (&*self.core, self.seen);
             if let Some(slot) = lane.producer.claim_short(|| core.is_still(seen)) {
                 slot.publish(event);
+                if self.until_sample > 0 {
+                    self.until_sample -= 1;
+                }
                 return Ok(());
             }
         }
@@ -621,7 +625,8 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
     /// The only active lane, if there is just one and its latency is not sampled.
     #[inline(always)]
     pub(crate) fn direct_lane(&self) -> Option<usize> {
-        (self.direct < self.lanes.len()).then_some(self.direct)
+        let is_sampled = self.core.options.sample > 0;
+        (self.direct < self.lanes.len() && !is_sampled).then_some(self.direct)
     }
 
     /// An active lane without room.

@@ -19,7 +19,7 @@ const COOLING: u32 = 1 << 14;
 const FINISHED_ROUND: u32 = 64;
 /// Cold lanes are all looked at within this many sweeps.
 const COLD_ROUND: usize = 16;
-/// Cold lanes looked at in a sweep, at least.
+/// Cold lanes looked at in a sweep, at least, while no lane is hot.
 const COLD_SLICE: usize = 2;
 
 /// Spins between two sweeps, at most: a few hundred nanoseconds.
@@ -56,6 +56,8 @@ pub(crate) struct Worker {
     hot: usize,
     /// The next cold lane to look at, counted from the first cold one.
     next_cold: usize,
+    /// What is left over of cold lanes to look at, in parts of a round.
+    cold_due: usize,
     /// Spins between two sweeps while events stream in.
     pause: u32,
     /// The longest pause after the last sweep; 0 when a lane had more than a run.
@@ -69,6 +71,7 @@ impl Worker {
             lanes: Vec::new(),
             hot: 0,
             next_cold: 0,
+            cold_due: 0,
             pause: 0,
             patience: 0,
         }
@@ -205,14 +208,27 @@ impl Worker {
         }
         self.patience = if more { 0 } else { patience };
         let cold = self.lanes.len() - self.hot;
-        if cold > 0 {
-            delivered +=
-                self.sweep_cold(engine, cold, (cold / COLD_ROUND).max(COLD_SLICE).min(cold));
+        let slice = self.cold_slice(cold);
+        if slice > 0 {
+            delivered += self.sweep_cold(engine, cold, slice);
         }
         if delivered > 0 {
             self.shared.count_delivered(delivered);
         }
         delivered
+    }
+
+    /// How many of the cold lanes this sweep looks at. Beside hot ones not even one each time: the
+    /// look would stand between an event and its worker.
+    #[inline(always)]
+    fn cold_slice(&mut self, cold: usize) -> usize {
+        if self.hot == 0 {
+            return (cold / COLD_ROUND).max(COLD_SLICE).min(cold);
+        }
+        self.cold_due += cold;
+        let slice = self.cold_due / COLD_ROUND;
+        self.cold_due %= COLD_ROUND;
+        slice
     }
 
     /// Looks at `slice` of the `cold` lanes; those with an event turn hot, finished ones go.
