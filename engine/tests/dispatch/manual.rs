@@ -185,6 +185,8 @@ fn a_run_within_a_run_is_an_error_and_so_is_a_flush() {
     assert!(expected.contains("within a listener"), "{expected}");
     assert_eq!(errors.take(), [expected]);
     assert!(engine.faults().is_empty(), "{:?}", engine.faults().pop());
+    // The listener holds the engine that holds it, until that ends.
+    assert_eq!(engine.shutdown(LONG).delivered, 2);
 }
 
 #[test]

@@ -370,6 +370,8 @@ impl<R: Route<Event> + OneWorker> World<R> {
             _ => self.setup.overflow,
         };
         let should = if matches!(way, Way::With) && !self.setup.recycled {
+            // Refused before anything is looked at, and counted like every refusal.
+            self.model.counts[signal].rejected += 1;
             Err((RejectReason::NotRecycled, None))
         } else {
             let back = Some(number).filter(|_| !matches!(way, Way::With));
