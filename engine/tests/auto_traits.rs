@@ -25,7 +25,7 @@ auto_traits! {
     // The events of a batch are in its worker's hands.
     UNPIN => Batch<'static, u64>, BatchIter<'static, u64>;
     ALL => SyncSignalBuilder<u64>, SyncSignalBuilder<Rc<u64>>, Broadcast, RoundRobin, EmitterError,
-        SignalError, CancelToken, Context, Cores, CpuId, PinStatus, Pinning, PlacementError,
+        SignalError, CancelToken, Context, Cores, CpuId, CpuSet, PinError, PinStatus, Pinning, PlacementError,
         ThreadError, CapacityError, Fences, WaitStrategy, EngineError, EngineMetrics, RunError,
         ShutdownReport, WorkerInfo, WorkerMetrics, WorkerState, BuildError, SubscribeError,
         WaitError, FaultKind, FaultPolicy, BreakerBuildError, BreakerError<u64>, BreakerMetrics, BreakerState,
@@ -91,7 +91,7 @@ mod trace {
 #[test]
 fn every_public_type_is_in_the_table() {
     let table = [NAMED, limits::NAMED].concat();
-    let traits = ["OneWorker", "Route", "Routing"];
+    let traits = ["OneWorker", "Route", "Routing", "Signal"];
     assert_complete(include_str!("../src/lib.rs"), &table, &traits);
     #[cfg(feature = "serde")]
     assert_complete(

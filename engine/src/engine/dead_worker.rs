@@ -7,7 +7,7 @@ use crate::{
     AsyncSignal, Cores, FlushError, RejectReason, Subscription, WorkerId, WorkerListener,
     WorkerState,
 };
-use std::sync::mpsc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -54,14 +54,21 @@ fn kill(engine: &Engine) {
     let worker = &engine.handle.shared.workers[DEAD.index()];
     let (now, when) = mpsc::channel();
     now.send(()).unwrap();
+    let holders = holders(engine);
     let unread = worker.send(Mail::Lane(Box::new(Deadly(when))));
     assert!(unread.is_none());
-    await_death(engine);
+    await_death(engine, holders);
 }
 
-fn await_death(engine: &Engine) {
+/// Who shares in the engine: each worker's thread until its very end, when it has told everybody.
+fn holders(engine: &Engine) -> usize {
+    Arc::strong_count(&engine.handle.shared)
+}
+
+fn await_death(engine: &Engine, before: usize) {
     let begun = Instant::now();
-    while engine.metrics().workers[0].state != WorkerState::Dead {
+    let is_dead = || engine.metrics().workers[0].state == WorkerState::Dead;
+    while !is_dead() || holders(engine) >= before {
         assert!(begun.elapsed() < LONG, "it does not die");
         thread::yield_now();
     }
@@ -194,6 +201,7 @@ fn a_flush_and_an_emitter_that_wait_for_a_worker_that_dies_are_woken() {
     let mut flushing = signal.emitter().unwrap();
     while full.try_emit(0).is_ok() {}
     flushing.emit(1).unwrap();
+    let before = holders(&engine);
     let (flushed, emitted) = thread::scope(|scope| {
         let flushed = scope.spawn(|| flushing.flush(LONG));
         let emitted = scope.spawn(|| full.emit(2));
@@ -201,7 +209,7 @@ fn a_flush_and_an_emitter_that_wait_for_a_worker_that_dies_are_woken() {
         now.send(()).unwrap();
         (flushed.join().unwrap(), emitted.join().unwrap())
     });
-    await_death(&engine);
+    await_death(&engine, before);
     let rejected = match emitted {
         // The worker may have drained the lanes before it came to the deadly one.
         Ok(()) => full.emit(2).unwrap_err(),
@@ -224,27 +232,28 @@ fn a_flush_and_an_emitter_that_wait_for_a_worker_that_dies_are_woken() {
 #[test]
 fn what_was_queued_for_a_worker_that_died_is_abandoned_and_dropped() {
     let engine = engine();
-    let signal = engine.signal::<std::sync::Arc<()>>("s").build().unwrap();
+    let signal = engine.signal::<Arc<()>>("s").build().unwrap();
     let worker = &engine.handle.shared.workers[DEAD.index()];
     let (now, when) = mpsc::channel();
     let (enter, entered) = mpsc::channel();
     let (open, opened) = mpsc::channel::<()>();
-    let listener = WorkerListener::new(move |_: &std::sync::Arc<()>| {
+    let listener = WorkerListener::new(move |_: &Arc<()>| {
         enter.send(()).unwrap();
         let _ = opened.recv();
     });
     let subscription = signal.add(listener.on_worker(DEAD)).unwrap();
     let mut out = signal.emitter().unwrap();
-    let event = std::sync::Arc::new(());
-    out.emit(std::sync::Arc::clone(&event)).unwrap();
+    let event = Arc::new(());
+    out.emit(Arc::clone(&event)).unwrap();
     entered.recv_timeout(LONG).unwrap();
+    let before = holders(&engine);
     // It is inside its listener; the deadly lane is in its mail, and more events are in its lane than
     // it takes before it looks at the other one.
     now.send(()).unwrap();
     assert!(worker.send(Mail::Lane(Box::new(Deadly(when)))).is_none());
-    (0..500).for_each(|_| out.emit(std::sync::Arc::clone(&event)).unwrap());
+    (0..500).for_each(|_| out.emit(Arc::clone(&event)).unwrap());
     drop(open);
-    await_death(&engine);
+    await_death(&engine, before);
     let flushed = out.flush(LONG);
     assert!(
         matches!(flushed, Ok(()) | Err(FlushError::WorkerDead)),
@@ -255,7 +264,7 @@ fn what_was_queued_for_a_worker_that_died_is_abandoned_and_dropped() {
     assert!(report.abandoned > 0, "{report:?}");
     assert_eq!(report.accepted, report.delivered + report.abandoned);
     drop((out, subscription));
-    assert_eq!(std::sync::Arc::strong_count(&event), 1, "each was dropped");
+    assert_eq!(Arc::strong_count(&event), 1, "each was dropped");
 }
 
 #[test]
