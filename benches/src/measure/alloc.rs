@@ -215,3 +215,16 @@ unsafe impl GlobalAlloc for CountingAllocator {
         unsafe { System.realloc(block, layout, size) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// This crate's unit tests have the system's allocator.
+    #[test]
+    fn allocations_are_not_counted_without_the_counting_allocator() {
+        let mut ran = false;
+        assert_eq!(on_this_thread(|| ran = true), Err(NotInstalled));
+        assert!(!ran, "work must not be run and then not be counted");
+    }
+}

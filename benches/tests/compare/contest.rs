@@ -8,7 +8,6 @@ use corecast_lab::compare::duel::{Duel, Gauge};
 use corecast_lab::compare::measure_all;
 use corecast_lab::compare::report::{Measured, Verdict};
 use corecast_lab::compare::table::{Bar, Lab, Row};
-use corecast_lab::measure::alloc;
 use corecast_lab::measure::rounds::ContestErrorKind;
 use corecast_lab::measure::{Contest, CpuPair, Figure, Lap, LapError, Schedule, Side, Timings};
 
@@ -235,14 +234,4 @@ fn rows_that_need_two_cpus_are_skipped_on_one() {
     let report = measure_all(&rows, lab(), |_, _| {}).expect("nothing to fail");
     assert_eq!(report.rows[0].verdict, Verdict::Skipped);
     assert!(!report.two_cpus && report.drift.is_none() && report.over.is_empty());
-}
-
-#[test]
-fn allocations_are_not_counted_without_the_counting_allocator() {
-    let mut ran = false;
-    assert_eq!(
-        alloc::on_this_thread(|| ran = true),
-        Err(alloc::NotInstalled)
-    );
-    assert!(!ran, "work must not be run and then not be counted");
 }

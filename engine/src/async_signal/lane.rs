@@ -172,10 +172,18 @@ impl<T: Send + 'static> Drain for LaneDrain<T> {
         }
         let _depth = Depth::enter_unlimited();
         self.note_depth(ready);
-        let ready = self.deliver(ready);
-        self.finish(ready);
-        self.counters.count_delivered(ready);
-        ready
+        // A run that is cut behind a sampled event goes on at once: it would otherwise look like a lane
+        // with nothing more in it, and its worker would take a pause.
+        let mut delivered = 0;
+        loop {
+            let run = self.deliver(ready - delivered);
+            self.finish(run);
+            self.counters.count_delivered(run);
+            delivered += run;
+            if run == 0 || delivered == ready || self.samples.is_none() {
+                return delivered;
+            }
+        }
     }
 
     fn longest_run(&self) -> usize {
