@@ -26,6 +26,7 @@ use crate::sequence::release_quantum;
 use crate::slots::{SlotState, Slots};
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 use cache_padded::CachePadded;
+use core::any::Any;
 use core::fmt;
 use std::sync::Arc as StdArc;
 
@@ -50,6 +51,8 @@ pub(crate) struct Ring<T> {
     room: Parker,
     /// Where the consumer sleeps; several rings may share it.
     ready: StdArc<Parker>,
+    /// Who is told of values that panic when they are dropped with the ring.
+    on_drop_panic: Option<DropPanicHandler>,
 }
 
 /// Written by producers.
@@ -119,6 +122,7 @@ impl<T> Ring<T> {
                 .ready
                 .clone()
                 .unwrap_or_else(|| StdArc::new(Parker::new(fences))),
+            on_drop_panic: options.on_drop_panic.clone(),
         })
     }
 
@@ -271,7 +275,7 @@ impl<T> Drop for Ring<T> {
             next = next.wrapping_add(1);
             (sequence != end).then_some(sequence)
         });
-        self.slots.clear(pending);
+        self.slots.clear(pending, self.on_drop_panic.as_deref());
     }
 }
 
@@ -315,12 +319,16 @@ impl<T> fmt::Debug for Ring<T> {
 /// assert_eq!(sum, 3);
 /// # Ok::<(), corecast_ring::CapacityError>(())
 /// ```
-#[derive(Debug, Clone, Default)]
+#[derive(Clone, Default)]
 pub struct RingOptions {
     fences: Fences,
     first_sequence: u64,
     ready: Option<StdArc<Parker>>,
+    on_drop_panic: Option<DropPanicHandler>,
 }
+
+/// Told what a value's drop panicked with, by whichever thread drops the ring.
+type DropPanicHandler = StdArc<dyn Fn(Box<dyn Any + Send>) + Send + Sync>;
 
 impl RingOptions {
     /// The defaults: asymmetric fences, sequences from 0, a parker of its own.
@@ -349,5 +357,51 @@ impl RingOptions {
     pub fn ready(mut self, parker: StdArc<Parker>) -> Self {
         self.ready = Some(parker);
         self
+    }
+
+    /// Who is told of values that panic when they are dropped with the ring: what is left in it, and
+    /// the values of recycled slots. It is called once for each, on the thread that lets go of the
+    /// ring last. Without it the first of those panics goes on when all values are dropped, and the
+    /// others are forgotten.
+    ///
+    /// ```
+    /// use corecast_ring::RingOptions;
+    /// use std::sync::{Arc, Mutex};
+    ///
+    /// struct Brittle;
+    /// impl Drop for Brittle {
+    ///     fn drop(&mut self) {
+    ///         std::panic::resume_unwind(Box::new("broken"));
+    ///     }
+    /// }
+    /// let told = Arc::new(Mutex::new(0));
+    /// let count = Arc::clone(&told);
+    /// let options = RingOptions::new().on_drop_panic(move |_| *count.lock().unwrap() += 1);
+    /// let (mut producer, consumer) = options.spsc(4)?;
+    /// for _ in 0..3 {
+    ///     assert!(producer.try_push(Brittle).is_ok());
+    /// }
+    /// drop((producer, consumer));
+    /// assert_eq!(*told.lock().unwrap(), 3);
+    /// # Ok::<(), corecast_ring::CapacityError>(())
+    /// ```
+    #[must_use]
+    pub fn on_drop_panic(
+        mut self,
+        handler: impl Fn(Box<dyn Any + Send>) + Send + Sync + 'static,
+    ) -> Self {
+        self.on_drop_panic = Some(StdArc::new(handler));
+        self
+    }
+}
+
+impl fmt::Debug for RingOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RingOptions")
+            .field("fences", &self.fences)
+            .field("first_sequence", &self.first_sequence)
+            .field("ready", &self.ready)
+            .field("on_drop_panic", &self.on_drop_panic.is_some())
+            .finish()
     }
 }

@@ -21,11 +21,16 @@ use crate::error::CapacityError;
 use crate::panics::FirstPanic;
 use crate::sequence::{aborted, first_in_slot, published, vacant};
 use crate::sync::{AtomicU64, Ordering, UnsafeCell};
+use core::any::Any;
 use core::marker::PhantomData;
 use core::mem::{MaybeUninit, needs_drop, offset_of};
 use core::ops::Deref;
 use core::ptr::NonNull;
 use std::alloc::{Layout, alloc, dealloc};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Is told what a value's drop panicked with.
+type OnPanic = dyn Fn(Box<dyn Any + Send>) + Send + Sync;
 
 const LINE: usize = 64;
 const PAGE: usize = 4096;
@@ -470,9 +475,9 @@ impl<T> View<T> {
 
 impl<T> Slots<T> {
     /// Drops what the ring still holds: every value of a recycled ring, else the published events
-    /// of `pending`. Each is dropped once, also when some of the drops panic; the first panic goes
-    /// on when all are done.
-    pub(crate) fn clear(&mut self, pending: impl Iterator<Item = u64>) {
+    /// of `pending`. Each is dropped once, also when some of the drops panic. `on_panic` is told of
+    /// each panic; without it, the first goes on when all are done.
+    pub(crate) fn clear(&mut self, pending: impl Iterator<Item = u64>, on_panic: Option<&OnPanic>) {
         if !needs_drop::<T>() {
             return;
         }
@@ -480,7 +485,16 @@ impl<T> Slots<T> {
         let mut drop_one = |slots: &Self, sequence| {
             // SAFETY: `&mut self` says that neither side is left; the sequence holds a value (see
             // the two callers below) and each is visited once.
-            panic.during(|| unsafe { slots.drop_value(sequence) });
+            let drop_value = || unsafe { slots.drop_value(sequence) };
+            match on_panic {
+                None => panic.during(drop_value),
+                Some(on_panic) => {
+                    if let Err(payload) = catch_unwind(AssertUnwindSafe(drop_value)) {
+                        // It is user code as well.
+                        panic.during(|| on_panic(payload));
+                    }
+                }
+            }
         };
         if self.recycled {
             (0..self.capacity()).for_each(|index| drop_one(self, index));

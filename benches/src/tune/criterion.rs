@@ -48,6 +48,10 @@ impl Criterion {
     /// The figure as a person reads it.
     #[must_use]
     pub fn show(self, measured: &Measured) -> String {
+        let of_events = |ns: u64| match measured.latency_ns.count {
+            0 => "no event timed".to_owned(),
+            _ => Nanoseconds(ns).to_string(),
+        };
         match self {
             Self::Throughput => {
                 format!(
@@ -55,9 +59,9 @@ impl Criterion {
                     Count(measured.events_per_second as u64)
                 )
             }
-            Self::P50 => Nanoseconds(measured.latency_ns.p50).to_string(),
-            Self::P99 => Nanoseconds(measured.latency_ns.p99).to_string(),
-            Self::P999 => Nanoseconds(measured.latency_ns.p999).to_string(),
+            Self::P50 => of_events(measured.latency_ns.p50),
+            Self::P99 => of_events(measured.latency_ns.p99),
+            Self::P999 => of_events(measured.latency_ns.p999),
             Self::Cpu => measured.cpu.map_or("unknown".to_owned(), |cpu| {
                 format!("{:.2} CPUs in the workers", cpu.workers)
             }),

@@ -40,8 +40,10 @@ const RUN_UP_NS: u64 = 1_000_000;
 
 /// A worker may be behind its schedule by so much of it and still keep up: by a hundredth,
 const BEHIND_SHARE: f64 = 0.01;
-/// and by what is due in ten milliseconds, in which a machine may have done something else.
+/// and by what is due in ten milliseconds, in which a machine may have done something else,
 const BEHIND_NS: u64 = 10_000_000;
+/// but not in more than a twentieth of the time.
+const BEHIND_PART: u64 = 20;
 
 /// What a lap is to be.
 #[derive(Debug, Clone, Copy)]
@@ -349,7 +351,8 @@ impl<const WORDS: usize> Stage<WORDS> {
 #[must_use]
 pub fn keeps_up(through: u64, passed_ns: u64, rate: f64) -> bool {
     let due = due_within(passed_ns, rate);
-    let on_their_way = due as f64 * BEHIND_SHARE + due_within(BEHIND_NS, rate) as f64;
+    let elsewhere_ns = BEHIND_NS.min(passed_ns / BEHIND_PART);
+    let on_their_way = due as f64 * BEHIND_SHARE + due_within(elsewhere_ns, rate) as f64;
     due.saturating_sub(through) as f64 <= on_their_way
 }
 
@@ -422,6 +425,14 @@ mod tests {
         assert!(keeps_up(98_000, second, 100_000.0));
         assert!(!keeps_up(97_990, second, 100_000.0));
         assert!(keeps_up(2_000_000, second, 100_000.0));
+    }
+
+    #[test]
+    fn a_short_lap_is_no_excuse() {
+        let lap = 40_000_000;
+        // A hundredth of 400,001 and the 20,001 of two milliseconds.
+        assert!(keeps_up(376_000, lap, 1e7));
+        assert!(!keeps_up(375_990, lap, 1e7));
     }
 
     #[test]

@@ -16,14 +16,17 @@ use super::record::EmitterRecord;
 use super::shared::SharedCounters;
 use crate::WorkerId;
 use crate::engine::shared::{EngineShared, LaneEvents, SignalControl};
+use crate::engine::wait_graph;
 use crate::error::SubscribeError;
-use crate::fault::Fault;
+use crate::fault::{Fault, FaultKind};
 use crate::listener::set::{Handle, OwnedListener};
 use crate::metrics::SignalMetrics;
 use crate::subscription::{Removal, Subscription};
 use crate::walk::Depth;
 use cache_padded::CachePadded;
+use core::mem::needs_drop;
 use core::panic::Location;
+use corecast_ring::RingOptions;
 use corecast_ring::sync::{AtomicU64, Mutex, Ordering, lock};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
@@ -333,6 +336,28 @@ impl<T: Send + 'static> SignalCore<T> {
             .for_each(|record| counts.add(record.counts()));
         counts.add(self.shared.counts());
         counts
+    }
+
+    /// How the rings of lanes to `post` are made. Values that panic when they go with their ring are
+    /// faults of the signal, of the worker where it is the worker that lets go of the ring last.
+    pub(crate) fn ring_options(&self, post: &Post<T>) -> RingOptions {
+        let options = RingOptions::new()
+            .fences(self.engine.fences)
+            .ready(Arc::clone(&post.worker.parker));
+        if !needs_drop::<T>() {
+            return options;
+        }
+        let (faults, name) = (
+            Arc::clone(&self.engine.faults),
+            Arc::clone(&self.options.name),
+        );
+        let (key, id) = (post.worker.key, post.worker.id);
+        options.on_drop_panic(move |payload| {
+            let mut fault = Fault::from_panic(FaultKind::EventDrop, payload);
+            fault.signal = Some(Arc::clone(&name));
+            fault.worker = (wait_graph::current() == Some(key)).then_some(id);
+            faults.push(fault);
+        })
     }
 
     pub(crate) fn report(&self, mut fault: Box<Fault>, worker: WorkerId) {

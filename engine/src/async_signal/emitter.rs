@@ -15,7 +15,7 @@ use crate::walk::isolate;
 use core::cell::Cell;
 use core::fmt;
 use core::marker::PhantomData;
-use corecast_ring::{Producer, PushError, RingOptions, spsc};
+use corecast_ring::{Producer, PushError, spsc};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -118,9 +118,7 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
                 .posts
                 .iter()
                 .map(|post| {
-                    let options = RingOptions::new()
-                        .fences(core.engine.fences)
-                        .ready(Arc::clone(&post.worker.parker));
+                    let options = core.ring_options(post);
                     match &core.options.factory {
                         None => options.spsc(core.options.capacity),
                         Some(make) => options.spsc_recycled(core.options.capacity, || make()),

@@ -18,7 +18,7 @@ use crate::overflow::{Overflow, RejectReason, Rejected};
 use cache_padded::CachePadded;
 use core::cell::Cell;
 use corecast_ring::sync::{AtomicU64, Ordering};
-use corecast_ring::{ClaimError, Credit, RingOptions, SharedClaim, SharedProducer};
+use corecast_ring::{ClaimError, Credit, SharedClaim, SharedProducer};
 use std::sync::{Arc, OnceLock};
 
 /// What shared emissions counted. Read-modify-writes: any thread emits.
@@ -124,20 +124,13 @@ impl<T: Send + 'static> SharedLanes<T> {
         if let Some(lanes) = self.lanes.get() {
             return Ok(lanes);
         }
-        let options = |parker: &Arc<_>| {
-            RingOptions::new()
-                .fences(core.engine.fences)
-                .ready(Arc::clone(parker))
+        let make = |post: &Arc<Post<T>>| match &core.options.factory {
+            None => core.ring_options(post).mpsc(core.options.capacity),
+            Some(factory) => core
+                .ring_options(post)
+                .mpsc_recycled(core.options.capacity, || factory()),
         };
-        let make = |parker: &Arc<_>| match &core.options.factory {
-            None => options(parker).mpsc(core.options.capacity),
-            Some(factory) => options(parker).mpsc_recycled(core.options.capacity, || factory()),
-        };
-        let rings: Result<Vec<_>, _> = core
-            .posts
-            .iter()
-            .map(|post| make(&post.worker.parker))
-            .collect();
+        let rings: Result<Vec<_>, _> = core.posts.iter().map(make).collect();
         // Refused by the allocator: as full as a lane can be.
         let mut rings = rings.map_err(|_| RejectReason::Full)?;
         // Those of a caller that comes too late are dropped outside the lock: recycled values go with

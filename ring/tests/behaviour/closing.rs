@@ -1,8 +1,8 @@
 //! Either side may leave at any moment; nothing is lost, nothing comes twice.
 
 use crate::support::{Ledger, panic_of};
-use corecast_ring::{ClaimError, PopError, PushError, WaitStrategy, mpsc, spsc};
-use std::sync::Barrier;
+use corecast_ring::{ClaimError, PopError, PushError, RingOptions, WaitStrategy, mpsc, spsc};
+use std::sync::{Arc, Barrier, Mutex};
 
 #[test]
 fn what_was_published_is_delivered_after_the_producer_is_gone() {
@@ -101,6 +101,45 @@ fn left_events_whose_drops_panic_are_all_dropped() {
     producer.push_batch(&mut (0..4).map(|id| ledger.event_with_a_panicking_drop(id)));
     drop(producer);
     assert_eq!(panic_of(|| drop(consumer)), "event 0 panics when dropped");
+    ledger.assert_each_dropped_once();
+}
+
+#[test]
+fn whoever_asks_is_told_of_each_drop_that_panics_when_the_ring_goes() {
+    for recycled in [false, true] {
+        let ledger = Ledger::new(4);
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let record = Arc::clone(&told);
+        let options = RingOptions::new().on_drop_panic(move |payload| {
+            let text = payload.downcast_ref::<String>().expect("a message").clone();
+            record.lock().expect("no panic").push(text);
+        });
+        let mut events = (0..4).map(|id| ledger.event_with_a_panicking_drop(id));
+        if recycled {
+            let make = || events.next().expect("four slots");
+            drop(options.spsc_recycled(4, make).expect("four slots"));
+        } else {
+            let (mut producer, consumer) = options.spsc(4).expect("four slots");
+            producer.push_batch(&mut events);
+            drop((consumer, producer));
+        }
+        ledger.assert_each_dropped_once();
+        let expected = (0..4).map(|id| format!("event {id} panics when dropped"));
+        assert_eq!(
+            *told.lock().expect("no panic"),
+            expected.collect::<Vec<_>>()
+        );
+    }
+}
+
+#[test]
+fn a_handler_of_drop_panics_that_panics_does_not_keep_the_other_values() {
+    let ledger = Ledger::new(3);
+    let options = RingOptions::new().on_drop_panic(|_| panic!("the handler"));
+    let (mut producer, consumer) = options.spsc(4).expect("four slots");
+    producer.push_batch(&mut (0..3).map(|id| ledger.event_with_a_panicking_drop(id)));
+    drop(producer);
+    assert_eq!(panic_of(|| drop(consumer)), "the handler");
     ledger.assert_each_dropped_once();
 }
 

@@ -165,7 +165,8 @@ fn judge<E: Event, R: Track<E>>(stage: &Stage<'_, E, R>, late: &Late, ends: Opti
     if let Err(what) = judge_late(&orders, stage.numbering, &late.presence, ends) {
         stage.books.wrong(format_args!("a late listener {what}"));
     }
-    if exhausted && late.removed != Some(true) {
+    // One for a single call is gone before it fails.
+    if exhausted && !late.once && late.removed != Some(true) {
         stage.books.faults.injected(Injected::Quarantined);
     }
 }

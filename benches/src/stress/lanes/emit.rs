@@ -271,9 +271,10 @@ impl<E: Event, R: Track<E>> Life<'_, '_, E, R> {
         let stream = self.stream as u32;
         let books = &self.stage.books;
         let (mut dice, rate) = (self.dice.fork(), self.stage.setup.brittle);
-        let mut any_brittle = false;
+        let (mut yielded, mut broke) = (0, false);
         let events = (0..count).map(|index| {
             if breaks_at == Some(index) {
+                broke = true;
                 books.faults.injected(Injected::Clone);
                 inject();
             }
@@ -281,7 +282,7 @@ impl<E: Event, R: Track<E>> Life<'_, '_, E, R> {
                 clone: dice.once_in(rate),
                 drop: dice.once_in(rate),
             };
-            any_brittle |= brittle.clone;
+            yielded += 1;
             E::new(Stamp::new(stream, from + index), brittle, books)
         });
         let emitted = guard(|| out.emit_batch(events));
@@ -303,9 +304,19 @@ impl<E: Event, R: Track<E>> Life<'_, '_, E, R> {
                 self.refused(Refusal::Batch(rejected.reason), None);
                 Some(rejected.accepted as u64)
             }
-            // The iterator panicked: what it had yielded is published. Or a clone did.
-            Ok(None) if any_brittle => None,
-            Ok(None) => breaks_at,
+            // The iterator panicked: what it had yielded is published, or refused as a whole by a
+            // signal that was closed meanwhile. Or a clone did, whose event is nowhere.
+            Ok(None) => {
+                let whole = yielded - u64::from(!broke);
+                let refused = whole - accepted;
+                if refused > 0 && !books.is_over() {
+                    self.wrong(format_args!(
+                        "{accepted} of {whole} events before a panic were accepted"
+                    ));
+                }
+                self.ledger.rejected += refused;
+                Some(accepted)
+            }
             Err(text) => {
                 self.wrong(format_args!("emit_batch panicked: {text}"));
                 None
