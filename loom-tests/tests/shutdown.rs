@@ -1,7 +1,7 @@
 //! Shutting an engine down against its emitters (edges S2 and S3) and its worker (P1): what was
 //! accepted is delivered and counted, and everybody leaves.
 
-use corecast::Engine;
+use corecast::{Emitter, Engine};
 use corecast_loom_tests::{Captured, Log, Threaded, engine_model, long_model, manual};
 use corecast_ring::sync::thread;
 use std::time::Duration;
@@ -44,24 +44,40 @@ fn nothing_is_published_after_the_seal() {
     });
 }
 
+/// A broadcast to two workers: `emit` emits one event and says whether it was accepted.
+fn broadcast_to_two(
+    name: &'static str,
+    emit: impl Fn(&mut Emitter<u64>) -> bool + Copy + Send + Sync + 'static,
+) {
+    engine_model(name, move || {
+        let engine = manual(2);
+        let signal = engine.signal("two").capacity(2).build().expect("a signal");
+        let log = Log::default();
+        for _ in 0..2 {
+            let seen = log.clone();
+            signal.subscribe(move |event| seen.push(*event)).detach();
+        }
+        let mut emitter = signal.emitter().expect("two lanes");
+        what_was_accepted_is_delivered(&engine, &log, 2, 0, move || {
+            let accepted = u64::from(emit(&mut emitter));
+            (emitter, accepted)
+        });
+    });
+}
+
 #[test]
 fn nothing_of_a_broadcast_is_published_after_the_seal() {
-    engine_model(
+    broadcast_to_two(
         "shutdown::nothing_of_a_broadcast_is_published_after_the_seal",
-        || {
-            let engine = manual(2);
-            let signal = engine.signal("two").capacity(2).build().expect("a signal");
-            let log = Log::default();
-            for _ in 0..2 {
-                let seen = log.clone();
-                signal.subscribe(move |event| seen.push(*event)).detach();
-            }
-            let mut emitter = signal.emitter().expect("two lanes");
-            what_was_accepted_is_delivered(&engine, &log, 2, 0, move || {
-                let accepted = u64::from(emitter.emit(1).is_ok());
-                (emitter, accepted)
-            });
-        },
+        |emitter| emitter.emit(1).is_ok(),
+    );
+}
+
+#[test]
+fn nothing_staged_for_a_broadcast_is_published_after_the_seal() {
+    broadcast_to_two(
+        "shutdown::nothing_staged_for_a_broadcast_is_published_after_the_seal",
+        |emitter| emitter.emit_batch([1]).is_ok(),
     );
 }
 

@@ -199,6 +199,13 @@ impl<T> Producer<T> {
         }
     }
 
+    /// Whether [`Producer::claim_short`] will find a short way, and room for one value.
+    #[inline(always)]
+    pub fn has_short_way(&mut self) -> bool {
+        let sequence = self.ring.claimed();
+        self.short && (sequence != self.limit || self.refresh(sequence))
+    }
+
     /// The short way of [`Producer::claim_if`]: `None` when there is no room, when `admit` says no
     /// (a sequence is abandoned then), and on rings with recycled slots or full fences, where there
     /// is no short way. Whatever the reason, `claim_if` will tell.
@@ -208,10 +215,10 @@ impl<T> Producer<T> {
     /// When `admit` does; the sequence is then abandoned.
     #[inline(always)]
     pub fn claim_short(&mut self, admit: impl FnOnce() -> bool) -> Option<ShortSlot<'_, T>> {
-        let sequence = self.ring.claimed();
-        if !self.short || (sequence == self.limit && !self.refresh(sequence)) {
+        if !self.has_short_way() {
             return None;
         }
+        let sequence = self.ring.claimed();
         self.claim_to(sequence.wrapping_add(1));
         // F1, which is known to be a compiler fence.
         compiler_fence(Ordering::SeqCst);

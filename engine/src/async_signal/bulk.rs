@@ -1,7 +1,8 @@
 //! Emitting in place, and many at once.
 
-use super::emitter::{Emitter, LaneState, SampledLanes, Staging};
+use super::emitter::{Emitter, LaneState, SampledLanes};
 use super::route::{Route, Routing};
+use super::staging::Staging;
 use crate::overflow::{BatchRejected, RejectReason};
 use core::mem::{ManuallyDrop, swap};
 use corecast_ring::Producer;

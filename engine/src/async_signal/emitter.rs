@@ -5,23 +5,25 @@ use super::core::SignalCore;
 use super::lane::{LaneDrain, Sample};
 use super::post::{LaneCounters, LaneId, Post};
 use super::record::EmitterRecord;
-use super::route::{Broadcast, Route, Routing};
-use super::waiting::{self, Wait};
-use crate::context::Context;
+use super::route::{Broadcast, Routing};
+use super::waiting;
 use crate::engine::shared::{Drain, Mail, Status, WorkerShared};
 use crate::fault::{Fault, FaultKind};
-use crate::overflow::{FlushError, Overflow, RejectReason, Rejected};
+use crate::overflow::{FlushError, RejectReason};
 use crate::walk::isolate;
 use core::cell::Cell;
 use core::fmt;
 use core::marker::PhantomData;
-use corecast_ring::{Producer, PushError, spsc};
+use corecast_ring::{Producer, spsc};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// Samples on their way; an event that finds no room is not sampled.
 const SAMPLES: usize = 64;
+
+/// Lanes that no emitter has.
+const NO_PAIR: (usize, usize) = (usize::MAX, usize::MAX);
 
 /// One lane, as its emitter sees it.
 pub(crate) struct LaneEnd<T: Send + 'static> {
@@ -52,9 +54,9 @@ pub(crate) enum LaneState {
 ///
 /// | call | a lane is full | for |
 /// |---|---|---|
-/// | [`emit`](Self::emit) | as the signal's [`Overflow`] says | the usual case |
+/// | [`emit`](Self::emit) | as the signal's [`Overflow`](crate::Overflow) says | the usual case |
 /// | [`try_emit`](Self::try_emit) | hands the event back | a caller with a plan for it |
-/// | [`emit_within`](Self::emit_within) | waits for as long as a [`Context`] permits | a deadline, a cancellation |
+/// | [`emit_within`](Self::emit_within) | waits for as long as a [`Context`](crate::Context) permits | a deadline, a cancellation |
 /// | [`emit_batch`](Self::emit_batch) | as `emit`; says how many were accepted | many events at hand |
 /// | [`emit_with`](Self::emit_with) | as `emit` | recycled slots, filled in place |
 ///
@@ -85,26 +87,21 @@ pub struct Emitter<T: Send + 'static, R = Broadcast> {
     /// Broadcast: the lanes whose worker has a listener.
     pub(crate) active: Vec<usize>,
     /// The only active lane of a broadcast: the short way of an emit. Otherwise no lane's number.
-    direct: usize,
+    pub(crate) direct: usize,
+    /// The two active lanes of a broadcast that has two, the lower one first: a short way as well.
+    pub(crate) pair: (usize, usize),
     /// The signal's word when `active` was taken (S1).
-    seen: u64,
+    pub(crate) seen: u64,
     /// Counts events on routes to one worker.
     pub(crate) turn: u64,
     pub(crate) record: Arc<EmitterRecord<T>>,
     /// Sharded signals with recycled slots: the slot to fill before its lane is known.
     pub(crate) spare: Option<T>,
-    until_sample: u32,
+    pub(crate) until_sample: u32,
     /// When the event that waits for room was emitted, if it is to be sampled.
-    waiting_since: Option<Instant>,
+    pub(crate) waiting_since: Option<Instant>,
     /// Keeps the type from being `Sync`.
     single_writer: PhantomData<Cell<()>>,
-}
-
-/// A push that was not accepted, and the lane that stands in the way.
-pub(crate) struct Refused<T> {
-    pub(crate) event: T,
-    pub(crate) reason: RejectReason,
-    pub(crate) lane: usize,
 }
 
 impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
@@ -187,6 +184,7 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
             route,
             active: Vec::with_capacity(lanes.len()),
             direct: usize::MAX,
+            pair: NO_PAIR,
             lanes,
             // Never a word: versions count in twos from 0, and closed emitters do not get here.
             seen: u64::MAX,
@@ -222,6 +220,7 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
         }
         self.active.clear();
         self.direct = usize::MAX;
+        self.pair = NO_PAIR;
         let mut dead = false;
         for (index, lane) in self.lanes.iter_mut().enumerate() {
             let has_listener = self.core.posts[index].is_active();
@@ -241,8 +240,10 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
                 // Not remembered as seen, so that every emission comes here and says so.
                 return Err(RejectReason::WorkerDead);
             }
-            if let [lane] = self.active[..] {
-                self.direct = lane;
+            match self.active[..] {
+                [lane] => self.direct = lane,
+                [first, second] => self.pair = (first, second),
+                _ => {}
             }
         }
         self.seen = word;
@@ -290,83 +291,10 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
     }
 
     /// An event that is to be sampled has found no room: its latency counts from here.
-    fn sample_from_here(&mut self) {
+    pub(crate) fn sample_from_here(&mut self) {
         if self.core.options.sample > 0 && self.until_sample <= 1 {
             self.waiting_since.get_or_insert_with(Instant::now);
         }
-    }
-
-    /// Pushes to one lane, if it has room.
-    #[inline(always)]
-    fn push_to(&mut self, lane: usize, event: T) -> Result<(), Refused<T>> {
-        self.sample(SampledLanes::One(lane));
-        let core = &*self.core;
-        match self.lanes[lane]
-            .producer
-            .try_push_if(event, || core.admits())
-        {
-            Ok(()) => Ok(()),
-            Err(refused) => Err(self.refuse(refused, lane)),
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn refuse(&self, refused: PushError<T>, lane: usize) -> Refused<T> {
-        let reason = match &refused {
-            PushError::NotAdmitted(_) => RejectReason::Closed,
-            _ => self.full_reason(lane),
-        };
-        Refused {
-            event: refused.into_inner(),
-            reason,
-            lane,
-        }
-    }
-
-    /// Why a lane has no room: nobody drains it any more, or not yet.
-    pub(crate) fn full_reason(&self, lane: usize) -> RejectReason {
-        match self.lanes[lane].worker.status() {
-            Status::Dead => RejectReason::WorkerDead,
-            Status::Left => RejectReason::Closed,
-            Status::Running | Status::Parked => RejectReason::Full,
-        }
-    }
-
-    /// What becomes of a refused push under `overflow`: `Ok(true)` to push again.
-    #[cold]
-    #[inline(never)]
-    pub(crate) fn overflow(
-        &mut self,
-        reason: RejectReason,
-        lane: usize,
-        overflow: Overflow,
-        context: Option<&Context>,
-    ) -> Result<bool, RejectReason> {
-        if reason != RejectReason::Full {
-            return Err(reason);
-        }
-        let wait = match (context, overflow) {
-            (Some(context), _) => Wait::within(context),
-            (None, Overflow::Wait) => Wait::forever(),
-            (None, Overflow::WaitFor(limit)) => Wait::at_most(limit),
-            (None, Overflow::Reject) => return Err(RejectReason::Full),
-            (None, Overflow::DropNewest) => {
-                self.record.count_dropped();
-                return Ok(false);
-            }
-        };
-        self.sample_from_here();
-        let room = waiting::for_room(
-            &self.core,
-            &self.lanes[lane].worker,
-            self.record.lane(lane),
-            wait,
-        );
-        if room.is_err() {
-            self.waiting_since = None;
-        }
-        room.map(|()| true)
     }
 
     /// Waits until every listener has finished every event that this emitter has published. Zero
@@ -412,281 +340,12 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
 
     /// Closes the emitter's lanes, as dropping it does: what was published is still delivered.
     pub fn close(self) {}
-
-    pub(crate) fn rejected(&self, event: T, reason: RejectReason) -> Rejected<T> {
-        self.record.count_rejected(1);
-        Rejected { event, reason }
-    }
 }
 
 /// Which lanes a sampled event goes to.
 pub(crate) enum SampledLanes {
     One(usize),
     Active,
-}
-
-impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
-    /// Emits an event; when a lane is full the signal's [`Overflow`] says what happens.
-    ///
-    /// # Errors
-    ///
-    /// [`Rejected`] hands the event back with the reason.
-    ///
-    /// # Complexity
-    ///
-    /// Wait-free while lanes have room, whatever the number of listeners: per worker with a
-    /// listener one slot is written, and one more word. Never allocates. A sleeping worker costs a
-    /// system call to wake.
-    ///
-    /// # Memory ordering
-    ///
-    /// What the caller did before happens before the listeners' calls.
-    #[inline(always)]
-    pub fn emit(&mut self, event: T) -> Result<(), Rejected<T>>
-    where
-        R: Route<T>,
-    {
-        match self.push(event) {
-            Ok(()) => Ok(()),
-            Err(refused) => self.emit_refused(refused, self.core.options.overflow, None),
-        }
-    }
-
-    /// Emits an event if every lane has room: never waits, whatever the signal's [`Overflow`], and
-    /// never drops: the event comes back. As [`Emitter::emit`] otherwise.
-    ///
-    /// # Errors
-    ///
-    /// [`Rejected`] hands the event back with the reason.
-    #[inline(always)]
-    pub fn try_emit(&mut self, event: T) -> Result<(), Rejected<T>>
-    where
-        R: Route<T>,
-    {
-        match self.push(event) {
-            Ok(()) => Ok(()),
-            Err(refused) => self.emit_refused(refused, Overflow::Reject, None),
-        }
-    }
-
-    /// Emits an event; while a lane is full, waits for room until `context` is cancelled or its
-    /// deadline passes, whatever the signal's [`Overflow`]. A cancellation is noticed within a
-    /// millisecond. As long as lanes have room the context is not looked at: an event whose deadline
-    /// has passed is accepted all the same.
-    ///
-    /// # Errors
-    ///
-    /// [`Rejected`] hands the event back with the reason.
-    pub fn emit_within(&mut self, event: T, context: &Context) -> Result<(), Rejected<T>>
-    where
-        R: Route<T>,
-    {
-        match self.push(event) {
-            Ok(()) => Ok(()),
-            Err(refused) => self.emit_refused(refused, Overflow::Wait, Some(context)),
-        }
-    }
-}
-
-impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
-    #[cold]
-    #[inline(never)]
-    fn emit_refused(
-        &mut self,
-        mut refused: Refused<T>,
-        overflow: Overflow,
-        context: Option<&Context>,
-    ) -> Result<(), Rejected<T>> {
-        loop {
-            let Refused {
-                event,
-                reason,
-                lane,
-            } = refused;
-            match self.overflow(reason, lane, overflow, context) {
-                Ok(true) => match self.push(event) {
-                    Ok(()) => return Ok(()),
-                    Err(again) => refused = again,
-                },
-                Ok(false) => return Ok(()),
-                Err(reason) => return Err(self.rejected(event, reason)),
-            }
-        }
-    }
-
-    /// Pushes to every lane that the event goes to, or to none.
-    #[inline(always)]
-    fn push(&mut self, event: T) -> Result<(), Refused<T>> {
-        // An event whose latency is to be sampled (the count is at 1 then) takes the long way.
-        if R::FANS_OUT
-            && self.until_sample != 1
-            && let Some(lane) = self.lanes.get_mut(self.direct)
-        {
-            // One look at the word, behind the claim (S2), says that the signal is open and that
-            // this is still the lane (S1). When it has changed the claim is abandoned, and the
-            // event takes the long way.
-            let (core, seen) = (&*self.core, self.seen);
-            if let Some(slot) = lane.producer.claim_short(|| core.is_still(seen)) {
-                slot.publish(event);
-                if self.until_sample > 0 {
-                    self.until_sample -= 1;
-                }
-                return Ok(());
-            }
-        }
-        self.push_routed(event)
-    }
-
-    /// As [`Emitter::push`], the long way: several lanes or none, routes to one worker, sampled
-    /// latency, recycled slots, full fences, no room, or a word that has changed.
-    #[inline(never)]
-    fn push_routed(&mut self, event: T) -> Result<(), Refused<T>> {
-        if let Err(reason) = self.check() {
-            return Err(Refused {
-                event,
-                reason,
-                lane: 0,
-            });
-        }
-        if R::FANS_OUT {
-            match *self.active {
-                [lane] => self.push_to(lane, event),
-                [] => {
-                    self.record.count_unrouted();
-                    Ok(())
-                }
-                _ => self.push_to_all(event),
-            }
-        } else {
-            let lane = self.route.choose(&event, self.turn, self.lanes.len());
-            let pushed = match self.lanes[lane].state {
-                LaneState::Active => self.push_to(lane, event),
-                LaneState::Idle => {
-                    self.record.count_unrouted();
-                    Ok(())
-                }
-                LaneState::Dead => Err(Refused {
-                    event,
-                    reason: RejectReason::WorkerDead,
-                    lane,
-                }),
-            };
-            self.turn += u64::from(pushed.is_ok());
-            pushed
-        }
-    }
-
-    /// A broadcast to several workers: room is made sure of, then copies are staged, then all are
-    /// claimed, and when the signal is still open all are published. A panic in `clone` leaves
-    /// nothing behind.
-    fn push_to_all(&mut self, event: T) -> Result<(), Refused<T>> {
-        if let Some(lane) = self.full_lane() {
-            return Err(Refused {
-                event,
-                reason: self.full_reason(lane),
-                lane,
-            });
-        }
-        self.sample(SampledLanes::Active);
-        let staging = Staging(self);
-        let emitter = &mut *staging.0;
-        let (&last, others) = emitter.active.split_last().unwrap_or((&0, &[]));
-        for &lane in others {
-            // There is room; what a recycled slot displaces is dropped here.
-            drop(emitter.lanes[lane].producer.stage(R::duplicate(&event)));
-        }
-        let displaced = match emitter.lanes[last].producer.stage(event) {
-            Ok(displaced) => displaced,
-            // Not reached: there is room.
-            Err(refused) => return Err(emitter.refuse(refused, last)),
-        };
-        core::mem::forget(staging);
-        if self.publish_staged() {
-            return Ok(());
-        }
-        // Closed in between: the event comes back from the last lane, the copies are dropped.
-        let lane = &mut self.lanes[last].producer;
-        let event = lane.unstage(displaced);
-        self.withdraw_staged();
-        match event {
-            Some(event) => Err(Refused {
-                event,
-                reason: RejectReason::Closed,
-                lane: last,
-            }),
-            None => unreachable!("one event was staged here, and its displaced value kept"),
-        }
-    }
-}
-
-impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
-    /// The only active lane, if there is just one and its latency is not sampled.
-    #[inline(always)]
-    pub(crate) fn direct_lane(&self) -> Option<usize> {
-        let is_sampled = self.core.options.sample > 0;
-        (self.direct < self.lanes.len() && !is_sampled).then_some(self.direct)
-    }
-
-    /// An active lane without room.
-    #[inline(always)]
-    pub(crate) fn full_lane(&mut self) -> Option<usize> {
-        self.active
-            .iter()
-            .copied()
-            .find(|&lane| self.lanes[lane].producer.room(1) == 0)
-    }
-
-    /// Claims what is staged on every lane and publishes it, unless the signal has been closed
-    /// (S2); whether it did. Without user code in between.
-    #[inline(always)]
-    pub(crate) fn publish_staged(&mut self) -> bool {
-        let staged = |lane: &&mut LaneEnd<T>| lane.producer.staged() > 0;
-        self.lanes
-            .iter_mut()
-            .filter(staged)
-            .for_each(|lane| lane.producer.announce());
-        let fences = self.core.engine.fence_pair;
-        // F1 (S2): claims before the look at the closed bit.
-        fences.light();
-        if !self.core.admits() {
-            return false;
-        }
-        self.lanes
-            .iter_mut()
-            .filter(staged)
-            .for_each(|lane| lane.producer.publish());
-        // F1 (P1): stamps before the look at each worker's sleep.
-        fences.light();
-        self.lanes
-            .iter()
-            .for_each(|lane| lane.producer.notify_fenced());
-        true
-    }
-
-    /// Abandons what [`Emitter::publish_staged`] claimed and did not publish.
-    #[cold]
-    pub(crate) fn withdraw_staged(&mut self) {
-        self.lanes
-            .iter_mut()
-            .for_each(|lane| lane.producer.withdraw());
-    }
-
-    /// Drops what is staged beyond the first `keep` values of each lane.
-    #[cold]
-    pub(crate) fn discard_staged(&mut self, keep: u64) {
-        self.lanes
-            .iter_mut()
-            .for_each(|lane| lane.producer.discard_to(keep));
-    }
-}
-
-/// Unwinding past this drops what is staged.
-pub(crate) struct Staging<'a, T: Send + 'static, R: Routing<T>>(pub(crate) &'a mut Emitter<T, R>);
-
-impl<T: Send + 'static, R: Routing<T>> Drop for Staging<'_, T, R> {
-    fn drop(&mut self) {
-        self.0.discard_staged(0);
-    }
 }
 
 impl<T: Send + 'static, R> Drop for Emitter<T, R> {

@@ -10,14 +10,17 @@ pub(crate) mod batch;
 pub(crate) mod builder;
 mod bulk;
 mod core;
+mod delivery;
 mod emitter;
 mod lane;
 mod latency;
 pub(crate) mod listener;
 mod post;
+mod push;
 mod record;
 pub(crate) mod route;
 mod shared;
+mod staging;
 mod waiting;
 
 pub use self::batch::{Batch, BatchIter};

@@ -80,6 +80,7 @@ impl Worker {
     /// Drains until the engine is closed and everything is delivered, or abandoned.
     pub(crate) fn run(&mut self, engine: &EngineShared, wait: WaitStrategy) {
         let _acting = Acting::as_worker(self.shared.key);
+        let _inside = Depth::enter_unlimited();
         let mut idle = wait.idle();
         loop {
             let delivered = self.turn(engine);
@@ -137,6 +138,7 @@ impl Worker {
     /// Sweeps until nothing is left, on the caller's thread; how many events were delivered.
     pub(crate) fn run_until_idle(&mut self, engine: &EngineShared) -> usize {
         let _acting = Acting::as_worker(self.shared.key);
+        let _inside = Depth::enter_unlimited();
         let mut delivered = 0;
         loop {
             self.read_mail();

@@ -1,0 +1,333 @@
+//! One event on its way to its lanes.
+//!
+//! A broadcast to one worker or to two takes a short way; everything else goes round, by way of what
+//! `staging.rs` does.
+
+use super::emitter::{Emitter, LaneState, SampledLanes};
+use super::route::{Route, Routing};
+use super::staging::Staging;
+use super::waiting::{self, Wait};
+use crate::context::Context;
+use crate::engine::shared::Status;
+use crate::overflow::{Overflow, RejectReason, Rejected};
+use corecast_ring::PushError;
+
+/// A push that was not accepted, and the lane that stands in the way.
+struct Refused<T> {
+    event: T,
+    reason: RejectReason,
+    lane: usize,
+}
+
+impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
+    /// Emits an event; when a lane is full the signal's [`Overflow`] says what happens.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`] hands the event back with the reason.
+    ///
+    /// # Complexity
+    ///
+    /// Wait-free while lanes have room, whatever the number of listeners: per worker with a
+    /// listener one slot is written, and one more word. Never allocates. A sleeping worker costs a
+    /// system call to wake.
+    ///
+    /// # Memory ordering
+    ///
+    /// What the caller did before happens before the listeners' calls.
+    #[inline(always)]
+    pub fn emit(&mut self, event: T) -> Result<(), Rejected<T>>
+    where
+        R: Route<T>,
+    {
+        match self.push(event) {
+            Ok(()) => Ok(()),
+            Err(refused) => self.emit_refused(refused, self.core.options.overflow, None),
+        }
+    }
+
+    /// Emits an event if every lane has room: never waits, whatever the signal's [`Overflow`], and
+    /// never drops: the event comes back. As [`Emitter::emit`] otherwise.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`] hands the event back with the reason.
+    #[inline(always)]
+    pub fn try_emit(&mut self, event: T) -> Result<(), Rejected<T>>
+    where
+        R: Route<T>,
+    {
+        match self.push(event) {
+            Ok(()) => Ok(()),
+            Err(refused) => self.emit_refused(refused, Overflow::Reject, None),
+        }
+    }
+
+    /// Emits an event; while a lane is full, waits for room until `context` is cancelled or its
+    /// deadline passes, whatever the signal's [`Overflow`]. A cancellation is noticed within a
+    /// millisecond. As long as lanes have room the context is not looked at: an event whose deadline
+    /// has passed is accepted all the same.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`] hands the event back with the reason.
+    pub fn emit_within(&mut self, event: T, context: &Context) -> Result<(), Rejected<T>>
+    where
+        R: Route<T>,
+    {
+        match self.push(event) {
+            Ok(()) => Ok(()),
+            Err(refused) => self.emit_refused(refused, Overflow::Wait, Some(context)),
+        }
+    }
+}
+
+impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
+    #[cold]
+    #[inline(never)]
+    fn emit_refused(
+        &mut self,
+        mut refused: Refused<T>,
+        overflow: Overflow,
+        context: Option<&Context>,
+    ) -> Result<(), Rejected<T>> {
+        loop {
+            let Refused {
+                event,
+                reason,
+                lane,
+            } = refused;
+            match self.overflow(reason, lane, overflow, context) {
+                Ok(true) => match self.push(event) {
+                    Ok(()) => return Ok(()),
+                    Err(again) => refused = again,
+                },
+                Ok(false) => return Ok(()),
+                Err(reason) => return Err(self.rejected(event, reason)),
+            }
+        }
+    }
+
+    /// Pushes to every lane that the event goes to, or to none.
+    #[inline(always)]
+    fn push(&mut self, event: T) -> Result<(), Refused<T>> {
+        // An event whose latency is to be sampled (the count is at 1 then) takes the long way.
+        if R::FANS_OUT
+            && self.until_sample != 1
+            && let Some(lane) = self.lanes.get_mut(self.direct)
+        {
+            // One look at the word, behind the claim (S2), says that the signal is open and that
+            // this is still the lane (S1). When it has changed the claim is abandoned, and the
+            // event takes the long way.
+            let (core, seen) = (&*self.core, self.seen);
+            if let Some(slot) = lane.producer.claim_short(|| core.is_still(seen)) {
+                slot.publish(event);
+                if self.until_sample > 0 {
+                    self.until_sample -= 1;
+                }
+                return Ok(());
+            }
+        }
+        self.push_routed(event)
+    }
+
+    /// As [`Emitter::push`], other than to a single lane: several lanes or none, routes to one worker,
+    /// sampled latency, recycled slots, full fences, no room, or a word that has changed.
+    #[inline(never)]
+    fn push_routed(&mut self, event: T) -> Result<(), Refused<T>> {
+        let event = match self.push_to_pair(event) {
+            Ok(()) => return Ok(()),
+            Err(event) => event,
+        };
+        if let Err(reason) = self.check() {
+            return Err(Refused {
+                event,
+                reason,
+                lane: 0,
+            });
+        }
+        if R::FANS_OUT {
+            match *self.active {
+                [lane] => self.push_to(lane, event),
+                [] => {
+                    self.record.count_unrouted();
+                    Ok(())
+                }
+                _ => self.push_to_all(event),
+            }
+        } else {
+            let lane = self.route.choose(&event, self.turn, self.lanes.len());
+            let pushed = match self.lanes[lane].state {
+                LaneState::Active => self.push_to(lane, event),
+                LaneState::Idle => {
+                    self.record.count_unrouted();
+                    Ok(())
+                }
+                LaneState::Dead => Err(Refused {
+                    event,
+                    reason: RejectReason::WorkerDead,
+                    lane,
+                }),
+            };
+            self.turn += u64::from(pushed.is_ok());
+            pushed
+        }
+    }
+
+    /// The short way to two lanes; the event comes back where there is none.
+    #[inline(always)]
+    fn push_to_pair(&mut self, event: T) -> Result<(), T> {
+        if !R::FANS_OUT || self.until_sample == 1 {
+            return Err(event);
+        }
+        let (first, second) = self.pair;
+        let Some((lanes, others)) = self.lanes.split_at_mut_checked(second) else {
+            return Err(event);
+        };
+        let (Some(first), Some(second)) = (lanes.get_mut(first), others.first_mut()) else {
+            return Err(event);
+        };
+        let (first, second) = (&mut first.producer, &mut second.producer);
+        if !first.has_short_way() || !second.has_short_way() {
+            return Err(event);
+        }
+        // Before anything is claimed: it is user code.
+        let copy = R::duplicate(&event);
+        let (core, known) = (&*self.core, self.seen);
+        // One look at the word behind both claims (S1, S2), as for a single lane. When it has changed
+        // both claims are abandoned.
+        if let Some(slot) = first.claim_short(|| true)
+            && let Some(last) = second.claim_short(|| core.is_still(known))
+        {
+            slot.publish(copy);
+            last.publish(event);
+            if self.until_sample > 0 {
+                self.until_sample -= 1;
+            }
+            return Ok(());
+        }
+        Err(event)
+    }
+
+    /// A broadcast to several workers: room is made sure of, then copies are staged, then all are
+    /// claimed, and when the signal is still open all are published. A panic in `clone` leaves
+    /// nothing behind.
+    fn push_to_all(&mut self, event: T) -> Result<(), Refused<T>> {
+        if let Some(lane) = self.full_lane() {
+            return Err(Refused {
+                event,
+                reason: self.full_reason(lane),
+                lane,
+            });
+        }
+        self.sample(SampledLanes::Active);
+        let staging = Staging(self);
+        let emitter = &mut *staging.0;
+        let (&last, others) = emitter.active.split_last().unwrap_or((&0, &[]));
+        for &lane in others {
+            // There is room; what a recycled slot displaces is dropped here.
+            drop(emitter.lanes[lane].producer.stage(R::duplicate(&event)));
+        }
+        let displaced = match emitter.lanes[last].producer.stage(event) {
+            Ok(displaced) => displaced,
+            // Not reached: there is room.
+            Err(refused) => return Err(emitter.refuse(refused, last)),
+        };
+        core::mem::forget(staging);
+        if self.publish_staged() {
+            return Ok(());
+        }
+        // Closed in between: the event comes back from the last lane, the copies are dropped.
+        let lane = &mut self.lanes[last].producer;
+        let event = lane.unstage(displaced);
+        self.withdraw_staged();
+        match event {
+            Some(event) => Err(Refused {
+                event,
+                reason: RejectReason::Closed,
+                lane: last,
+            }),
+            None => unreachable!("one event was staged here, and its displaced value kept"),
+        }
+    }
+}
+
+impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
+    /// Pushes to one lane, if it has room.
+    #[inline(always)]
+    fn push_to(&mut self, lane: usize, event: T) -> Result<(), Refused<T>> {
+        self.sample(SampledLanes::One(lane));
+        let core = &*self.core;
+        match self.lanes[lane]
+            .producer
+            .try_push_if(event, || core.admits())
+        {
+            Ok(()) => Ok(()),
+            Err(refused) => Err(self.refuse(refused, lane)),
+        }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn refuse(&self, refused: PushError<T>, lane: usize) -> Refused<T> {
+        let reason = match &refused {
+            PushError::NotAdmitted(_) => RejectReason::Closed,
+            _ => self.full_reason(lane),
+        };
+        Refused {
+            event: refused.into_inner(),
+            reason,
+            lane,
+        }
+    }
+
+    /// Why a lane has no room: nobody drains it any more, or not yet.
+    pub(crate) fn full_reason(&self, lane: usize) -> RejectReason {
+        match self.lanes[lane].worker.status() {
+            Status::Dead => RejectReason::WorkerDead,
+            Status::Left => RejectReason::Closed,
+            Status::Running | Status::Parked => RejectReason::Full,
+        }
+    }
+
+    /// What becomes of a refused push under `overflow`: `Ok(true)` to push again.
+    #[cold]
+    #[inline(never)]
+    pub(crate) fn overflow(
+        &mut self,
+        reason: RejectReason,
+        lane: usize,
+        overflow: Overflow,
+        context: Option<&Context>,
+    ) -> Result<bool, RejectReason> {
+        if reason != RejectReason::Full {
+            return Err(reason);
+        }
+        let wait = match (context, overflow) {
+            (Some(context), _) => Wait::within(context),
+            (None, Overflow::Wait) => Wait::forever(),
+            (None, Overflow::WaitFor(limit)) => Wait::at_most(limit),
+            (None, Overflow::Reject) => return Err(RejectReason::Full),
+            (None, Overflow::DropNewest) => {
+                self.record.count_dropped();
+                return Ok(false);
+            }
+        };
+        self.sample_from_here();
+        let room = waiting::for_room(
+            &self.core,
+            &self.lanes[lane].worker,
+            self.record.lane(lane),
+            wait,
+        );
+        if room.is_err() {
+            self.waiting_since = None;
+        }
+        room.map(|()| true)
+    }
+
+    fn rejected(&self, event: T, reason: RejectReason) -> Rejected<T> {
+        self.record.count_rejected(1);
+        Rejected { event, reason }
+    }
+}
