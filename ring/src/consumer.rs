@@ -360,6 +360,12 @@ impl<T> Consumer<T> {
         self.head
     }
 
+    /// Abandoned claims before [`Consumer::sequence`].
+    #[must_use]
+    pub fn abandoned(&self) -> u64 {
+        self.aborted
+    }
+
     /// Slots in the ring.
     #[must_use]
     pub fn capacity(&self) -> usize {

@@ -5,11 +5,12 @@ use super::core::SignalCore;
 use super::lane::{LaneDrain, Sample};
 use super::post::{LaneCounters, LaneId, Post};
 use super::record::EmitterRecord;
-use super::route::{Broadcast, Routing};
+use super::route::{Broadcast, Route, Routing};
 use super::waiting;
+use crate::context::Context;
 use crate::engine::shared::{Drain, Mail, Status, WorkerShared};
 use crate::fault::{Fault, FaultKind};
-use crate::overflow::{FlushError, RejectReason};
+use crate::overflow::{FlushError, Overflow, RejectReason, Rejected};
 use crate::walk::isolate;
 use core::cell::Cell;
 use core::fmt;
@@ -54,9 +55,9 @@ pub(crate) enum LaneState {
 ///
 /// | call | a lane is full | for |
 /// |---|---|---|
-/// | [`emit`](Self::emit) | as the signal's [`Overflow`](crate::Overflow) says | the usual case |
+/// | [`emit`](Self::emit) | as the signal's [`Overflow`] says | the usual case |
 /// | [`try_emit`](Self::try_emit) | hands the event back | a caller with a plan for it |
-/// | [`emit_within`](Self::emit_within) | waits for as long as a [`Context`](crate::Context) permits | a deadline, a cancellation |
+/// | [`emit_within`](Self::emit_within) | waits for as long as a [`Context`] permits | a deadline, a cancellation |
 /// | [`emit_batch`](Self::emit_batch) | as `emit`; says how many were accepted | many events at hand |
 /// | [`emit_with`](Self::emit_with) | as `emit` | recycled slots, filled in place |
 ///
@@ -340,6 +341,69 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
 
     /// Closes the emitter's lanes, as dropping it does: what was published is still delivered.
     pub fn close(self) {}
+}
+
+impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
+    /// Emits an event; when a lane is full the signal's [`Overflow`] says what happens.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`] hands the event back with the reason.
+    ///
+    /// # Complexity
+    ///
+    /// Wait-free while lanes have room, whatever the number of listeners: per worker with a
+    /// listener one slot is written, and one more word. Never allocates. A sleeping worker costs a
+    /// system call to wake.
+    ///
+    /// # Memory ordering
+    ///
+    /// What the caller did before happens before the listeners' calls.
+    #[inline(always)]
+    pub fn emit(&mut self, event: T) -> Result<(), Rejected<T>>
+    where
+        R: Route<T>,
+    {
+        match self.push(event) {
+            Ok(()) => Ok(()),
+            Err(refused) => self.emit_refused(refused, self.core.options.overflow, None),
+        }
+    }
+
+    /// Emits an event if every lane has room: never waits, whatever the signal's [`Overflow`], and
+    /// never drops: the event comes back. As [`Emitter::emit`] otherwise.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`] hands the event back with the reason.
+    #[inline(always)]
+    pub fn try_emit(&mut self, event: T) -> Result<(), Rejected<T>>
+    where
+        R: Route<T>,
+    {
+        match self.push(event) {
+            Ok(()) => Ok(()),
+            Err(refused) => self.emit_refused(refused, Overflow::Reject, None),
+        }
+    }
+
+    /// Emits an event; while a lane is full, waits for room until `context` is cancelled or its
+    /// deadline passes, whatever the signal's [`Overflow`]. A cancellation is noticed within a
+    /// millisecond. As long as lanes have room the context is not looked at: an event whose deadline
+    /// has passed is accepted all the same.
+    ///
+    /// # Errors
+    ///
+    /// [`Rejected`] hands the event back with the reason.
+    pub fn emit_within(&mut self, event: T, context: &Context) -> Result<(), Rejected<T>>
+    where
+        R: Route<T>,
+    {
+        match self.push(event) {
+            Ok(()) => Ok(()),
+            Err(refused) => self.emit_refused(refused, Overflow::Wait, Some(context)),
+        }
+    }
 }
 
 /// Which lanes a sampled event goes to.

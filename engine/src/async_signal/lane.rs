@@ -208,7 +208,8 @@ impl<T: Send + 'static> Drain for LaneDrain<T> {
 
 impl<T: Send + 'static> Drop for LaneDrain<T> {
     fn drop(&mut self) {
-        self.counters.give_up(self.consumer.sequence());
+        self.counters
+            .give_up(self.consumer.sequence(), self.consumer.abandoned());
         self.drop_rest();
         self.post.leave_lane(self.id);
     }

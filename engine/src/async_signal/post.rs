@@ -91,7 +91,16 @@ pub(crate) struct LaneCounters {
     shared: CachePadded<SharedWords>,
     /// Where the worker gave the lane up: from there on it delivered nothing. Written by the worker,
     /// before it drops what is left, and so before its release of that says otherwise (R2).
-    given_up: OnceLock<u64>,
+    given_up: OnceLock<GivenUp>,
+}
+
+/// Where a worker gave a lane up.
+#[derive(Debug, Clone, Copy)]
+struct GivenUp {
+    /// The first sequence that it did not deliver.
+    sequence: u64,
+    /// Abandoned claims before that.
+    abandoned: u64,
 }
 
 #[derive(Default)]
@@ -141,16 +150,26 @@ impl LaneCounters {
         self.shared.accepted.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The worker delivers nothing from `sequence` on.
-    pub(crate) fn give_up(&self, sequence: u64) {
+    /// The worker delivers nothing from `sequence` on, and has stepped over `abandoned` claims.
+    pub(crate) fn give_up(&self, sequence: u64, abandoned: u64) {
         // Once: a lane has one life.
-        let _ = self.given_up.set(sequence);
+        let _ = self.given_up.set(GivenUp {
+            sequence,
+            abandoned,
+        });
     }
 
-    /// Whether something before `target` was dropped undelivered.
-    pub(crate) fn gave_up_before(&self, target: u64) -> bool {
-        let from = self.given_up.get();
-        from.is_some_and(|from| target.wrapping_sub(*from) as i64 > 0)
+    pub(crate) fn is_given_up(&self) -> bool {
+        self.given_up.get().is_some()
+    }
+
+    /// Whether a lane that was given up lost nothing before `target`, with `abandoned` claims before
+    /// that: what lies behind the place was never published.
+    pub(crate) fn lost_nothing_before(&self, target: u64, abandoned: u64) -> bool {
+        self.given_up.get().is_some_and(|place| {
+            let behind = target.wrapping_sub(place.sequence) as i64;
+            behind <= 0 || behind as u64 == abandoned.wrapping_sub(place.abandoned)
+        })
     }
 
     fn delivered(&self) -> u64 {

@@ -13,79 +13,16 @@ use crate::overflow::{Overflow, RejectReason, Rejected};
 use corecast_ring::PushError;
 
 /// A push that was not accepted, and the lane that stands in the way.
-struct Refused<T> {
+pub(super) struct Refused<T> {
     event: T,
     reason: RejectReason,
     lane: usize,
 }
 
-impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
-    /// Emits an event; when a lane is full the signal's [`Overflow`] says what happens.
-    ///
-    /// # Errors
-    ///
-    /// [`Rejected`] hands the event back with the reason.
-    ///
-    /// # Complexity
-    ///
-    /// Wait-free while lanes have room, whatever the number of listeners: per worker with a
-    /// listener one slot is written, and one more word. Never allocates. A sleeping worker costs a
-    /// system call to wake.
-    ///
-    /// # Memory ordering
-    ///
-    /// What the caller did before happens before the listeners' calls.
-    #[inline(always)]
-    pub fn emit(&mut self, event: T) -> Result<(), Rejected<T>>
-    where
-        R: Route<T>,
-    {
-        match self.push(event) {
-            Ok(()) => Ok(()),
-            Err(refused) => self.emit_refused(refused, self.core.options.overflow, None),
-        }
-    }
-
-    /// Emits an event if every lane has room: never waits, whatever the signal's [`Overflow`], and
-    /// never drops: the event comes back. As [`Emitter::emit`] otherwise.
-    ///
-    /// # Errors
-    ///
-    /// [`Rejected`] hands the event back with the reason.
-    #[inline(always)]
-    pub fn try_emit(&mut self, event: T) -> Result<(), Rejected<T>>
-    where
-        R: Route<T>,
-    {
-        match self.push(event) {
-            Ok(()) => Ok(()),
-            Err(refused) => self.emit_refused(refused, Overflow::Reject, None),
-        }
-    }
-
-    /// Emits an event; while a lane is full, waits for room until `context` is cancelled or its
-    /// deadline passes, whatever the signal's [`Overflow`]. A cancellation is noticed within a
-    /// millisecond. As long as lanes have room the context is not looked at: an event whose deadline
-    /// has passed is accepted all the same.
-    ///
-    /// # Errors
-    ///
-    /// [`Rejected`] hands the event back with the reason.
-    pub fn emit_within(&mut self, event: T, context: &Context) -> Result<(), Rejected<T>>
-    where
-        R: Route<T>,
-    {
-        match self.push(event) {
-            Ok(()) => Ok(()),
-            Err(refused) => self.emit_refused(refused, Overflow::Wait, Some(context)),
-        }
-    }
-}
-
 impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
     #[cold]
     #[inline(never)]
-    fn emit_refused(
+    pub(super) fn emit_refused(
         &mut self,
         mut refused: Refused<T>,
         overflow: Overflow,
@@ -110,17 +47,19 @@ impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
 
     /// Pushes to every lane that the event goes to, or to none.
     #[inline(always)]
-    fn push(&mut self, event: T) -> Result<(), Refused<T>> {
+    pub(super) fn push(&mut self, event: T) -> Result<(), Refused<T>> {
         // An event whose latency is to be sampled (the count is at 1 then) takes the long way.
         if R::FANS_OUT
             && self.until_sample != 1
             && let Some(lane) = self.lanes.get_mut(self.direct)
         {
-            // One look at the word, behind the claim (S2), says that the signal is open and that
-            // this is still the lane (S1). When it has changed the claim is abandoned, and the
-            // event takes the long way.
+            // The look at the word behind the claim (S2) says that the signal is open and that this
+            // is still the lane (S1). When it has changed the claim is abandoned, and the event takes
+            // the long way; an abandoned claim takes room, so it is looked at before as well.
             let (core, seen) = (&*self.core, self.seen);
-            if let Some(slot) = lane.producer.claim_short(|| core.is_still(seen)) {
+            if core.is_still(seen)
+                && let Some(slot) = lane.producer.claim_short(|| core.is_still(seen))
+            {
                 slot.publish(event);
                 if self.until_sample > 0 {
                     self.until_sample -= 1;
@@ -188,12 +127,13 @@ impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
             return Err(event);
         };
         let (first, second) = (&mut first.producer, &mut second.producer);
-        if !first.has_short_way() || !second.has_short_way() {
+        let (core, known) = (&*self.core, self.seen);
+        let is_known = core.is_still(known);
+        if !is_known || !first.has_short_way() || !second.has_short_way() {
             return Err(event);
         }
         // Before anything is claimed: it is user code.
         let copy = R::duplicate(&event);
-        let (core, known) = (&*self.core, self.seen);
         // One look at the word behind both claims (S1, S2), as for a single lane. When it has changed
         // both claims are abandoned.
         if let Some(slot) = first.claim_short(|| true)

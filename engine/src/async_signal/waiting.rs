@@ -109,7 +109,10 @@ pub(crate) fn for_release<T: Send + 'static>(
 ) -> Result<(), FlushError> {
     let released = || target.wrapping_sub(lane.released()) as i64 <= 0;
     // In this order: a worker that drops what it has not delivered says so before it releases it.
-    let done = || released() && !counters.gave_up_before(target);
+    let done = || {
+        (released() && !counters.is_given_up())
+            || counters.lost_nothing_before(target, lane.aborted())
+    };
     if done() {
         return Ok(());
     }

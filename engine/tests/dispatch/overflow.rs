@@ -554,3 +554,27 @@ fn the_sums_hold_to_the_last_event_whatever_the_policy() {
     assert_eq!(report.accepted, 2 * accepted);
     assert_eq!(calls.load(Ordering::Relaxed), 2 * accepted);
 }
+
+#[test]
+fn a_change_of_listeners_takes_no_room() {
+    // One worker, and two: both have a short way, which is taken until the listeners change.
+    for workers in [1, 2] {
+        let engine = manual(3);
+        let signal = engine.signal::<u64>("narrow").capacity(2);
+        let signal = signal.overflow(Overflow::Reject).build().unwrap();
+        let listen = |index| {
+            let listener = WorkerListener::new(|_: &u64| {}).on_worker(worker(index));
+            signal.add(listener).unwrap()
+        };
+        let _kept: Vec<_> = (0..workers).map(listen).collect();
+        let mut out = signal.emitter().unwrap();
+        out.emit(1).unwrap();
+        let another = listen(2);
+        // The second of two slots.
+        out.emit(2).unwrap();
+        assert_eq!(out.emit(3).unwrap_err().reason, RejectReason::Full);
+        drop(another);
+        engine.run_until_idle().unwrap();
+        assert_eq!(counts(&signal.metrics()), [3, 2, 1, 0]);
+    }
+}
