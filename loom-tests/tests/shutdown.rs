@@ -82,6 +82,31 @@ fn nothing_staged_for_a_broadcast_is_published_after_the_seal() {
 }
 
 #[test]
+fn nothing_of_a_routed_emission_is_published_after_the_seal() {
+    engine_model(
+        "shutdown::nothing_of_a_routed_emission_is_published_after_the_seal",
+        || {
+            let engine = manual(1);
+            let signal = engine.signal("turns").capacity(2).round_robin().build();
+            let signal = signal.expect("a signal");
+            let log = Log::default();
+            let seen = &log;
+            signal
+                .subscribe_sharded(|_| {
+                    let seen = seen.clone();
+                    move |event: &u64| seen.push(*event)
+                })
+                .detach();
+            let mut emitter = signal.emitter().expect("a lane");
+            what_was_accepted_is_delivered(&engine, &log, 1, 0, move || {
+                let accepted = [1, 2].map(|event| u64::from(emitter.emit(event).is_ok()));
+                (emitter, accepted.iter().sum())
+            });
+        },
+    );
+}
+
+#[test]
 fn no_shared_emission_is_published_after_the_seal() {
     engine_model(
         "shutdown::no_shared_emission_is_published_after_the_seal",

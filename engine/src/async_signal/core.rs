@@ -2,7 +2,7 @@
 //!
 //! | edge | release side                       | acquire side                           | protects | loom model |
 //! | S1   | `word`: version counted up, Release | emitter: `word`, Acquire              | which workers have a listener | late::an_emitter_that_knows_of_the_first_listener_reaches_it |
-//! | S2   | `close`: `word`; heavy; read claims | emitter: claim; light; read `word`    | no event is published unseen | shutdown::nothing_is_published_after_the_seal, nothing_of_a_broadcast_is_published_after_the_seal, nothing_staged_for_a_broadcast_is_published_after_the_seal |
+//! | S2   | `close`: `word`; heavy; read claims | emitter: claim; light; read `word`    | no event is published unseen | shutdown::nothing_is_published_after_the_seal, nothing_of_a_broadcast_is_published_after_the_seal, nothing_staged_for_a_broadcast_is_published_after_the_seal, nothing_of_a_routed_emission_is_published_after_the_seal |
 //!
 //! S2 is the ring's R3: an emitter's claim is visible before it looks at the closed bit, so after
 //! the closer's heavy fence either the emitter sees the bit and abandons its claim, or the closer

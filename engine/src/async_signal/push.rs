@@ -3,14 +3,14 @@
 //! A broadcast to one worker or to two takes a short way; everything else goes round, by way of what
 //! `staging.rs` does.
 
-use super::emitter::{Emitter, LaneState, SampledLanes};
+use super::emitter::{Emitter, LaneEnd, LaneState, SampledLanes};
 use super::route::{Route, Routing};
 use super::staging::Staging;
 use super::waiting::{self, Wait};
 use crate::context::Context;
 use crate::engine::shared::Status;
 use crate::overflow::{Overflow, RejectReason, Rejected};
-use corecast_ring::PushError;
+use corecast_ring::{Producer, PushError};
 
 /// A push that was not accepted, and the lane that stands in the way.
 pub(super) struct Refused<T> {
@@ -46,38 +46,59 @@ impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
     }
 
     /// Pushes to every lane that the event goes to, or to none.
+    ///
+    /// What is inlined into the caller are the short ways: there the event is still in registers.
+    /// Stored for a call and read back in wider pieces, it would wait for every store before it, and
+    /// those wait for cache lines that a worker has.
     #[inline(always)]
     pub(super) fn push(&mut self, event: T) -> Result<(), Refused<T>> {
-        // An event whose latency is to be sampled (the count is at 1 then) takes the long way.
-        if R::FANS_OUT
-            && self.until_sample != 1
-            && let Some(lane) = self.lanes.get_mut(self.direct)
-        {
-            // The look at the word behind the claim (S2) says that the signal is open and that this
-            // is still the lane (S1). When it has changed the claim is abandoned, and the event takes
-            // the long way; an abandoned claim takes room, so it is looked at before as well.
-            let (core, seen) = (&*self.core, self.seen);
-            if core.is_still(seen)
+        // The look at the word behind the claim (S2) says that the signal is open and that the lanes
+        // are still these (S1). When it has changed the claim is abandoned, and the event takes the
+        // long way; an abandoned claim takes room, so it is looked at before as well. An event whose
+        // latency is to be sampled (the count is at 1 then) takes the long way too.
+        let (core, seen) = (&*self.core, self.seen);
+        if self.until_sample == 1 || !core.is_still(seen) {
+            return self.push_routed(event);
+        }
+        if !R::FANS_OUT {
+            let lane = self.route.choose(&event, self.turn, self.lanes.len());
+            if let Some(lane) = self.lanes.get_mut(lane)
+                && lane.state == LaneState::Active
                 && let Some(slot) = lane.producer.claim_short(|| core.is_still(seen))
             {
                 slot.publish(event);
-                if self.until_sample > 0 {
-                    self.until_sample -= 1;
-                }
+                self.turn += 1;
+                self.until_sample = self.until_sample.saturating_sub(1);
+                return Ok(());
+            }
+        } else if let Some(lane) = self.lanes.get_mut(self.direct) {
+            if let Some(slot) = lane.producer.claim_short(|| core.is_still(seen)) {
+                slot.publish(event);
+                self.until_sample = self.until_sample.saturating_sub(1);
+                return Ok(());
+            }
+        } else if let Some((first, last)) = pair(&mut self.lanes, self.pair)
+            && first.has_short_way()
+            && last.has_short_way()
+        {
+            // Before anything is claimed: it is user code.
+            let copy = R::duplicate(&event);
+            if let Some(slot) = first.claim_short(|| true)
+                && let Some(other) = last.claim_short(|| core.is_still(seen))
+            {
+                slot.publish(copy);
+                other.publish(event);
+                self.until_sample = self.until_sample.saturating_sub(1);
                 return Ok(());
             }
         }
         self.push_routed(event)
     }
 
-    /// As [`Emitter::push`], other than to a single lane: several lanes or none, routes to one worker,
-    /// sampled latency, recycled slots, full fences, no room, or a word that has changed.
+    /// As [`Emitter::push`], the long way: more lanes than two or none, sampled latency, recycled slots,
+    /// full fences, no room, or a word that has changed.
     #[inline(never)]
     fn push_routed(&mut self, event: T) -> Result<(), Refused<T>> {
-        let event = match self.push_to_pair(event) {
-            Ok(()) => return Ok(()),
-            Err(event) => event,
-        };
         if let Err(reason) = self.check() {
             return Err(Refused {
                 event,
@@ -111,42 +132,6 @@ impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
             self.turn += u64::from(pushed.is_ok());
             pushed
         }
-    }
-
-    /// The short way to two lanes; the event comes back where there is none.
-    #[inline(always)]
-    fn push_to_pair(&mut self, event: T) -> Result<(), T> {
-        if !R::FANS_OUT || self.until_sample == 1 {
-            return Err(event);
-        }
-        let (first, second) = self.pair;
-        let Some((lanes, others)) = self.lanes.split_at_mut_checked(second) else {
-            return Err(event);
-        };
-        let (Some(first), Some(second)) = (lanes.get_mut(first), others.first_mut()) else {
-            return Err(event);
-        };
-        let (first, second) = (&mut first.producer, &mut second.producer);
-        let (core, known) = (&*self.core, self.seen);
-        let is_known = core.is_still(known);
-        if !is_known || !first.has_short_way() || !second.has_short_way() {
-            return Err(event);
-        }
-        // Before anything is claimed: it is user code.
-        let copy = R::duplicate(&event);
-        // One look at the word behind both claims (S1, S2), as for a single lane. When it has changed
-        // both claims are abandoned.
-        if let Some(slot) = first.claim_short(|| true)
-            && let Some(last) = second.claim_short(|| core.is_still(known))
-        {
-            slot.publish(copy);
-            last.publish(event);
-            if self.until_sample > 0 {
-                self.until_sample -= 1;
-            }
-            return Ok(());
-        }
-        Err(event)
     }
 
     /// A broadcast to several workers: room is made sure of, then copies are staged, then all are
@@ -190,6 +175,17 @@ impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
             None => unreachable!("one event was staged here, and its displaced value kept"),
         }
     }
+}
+
+/// The producers of two lanes, of which the second is further on.
+#[inline(always)]
+fn pair<T: Send + 'static>(
+    lanes: &mut [LaneEnd<T>],
+    (first, second): (usize, usize),
+) -> Option<(&mut Producer<T>, &mut Producer<T>)> {
+    let (lanes, others) = lanes.split_at_mut_checked(second)?;
+    let (first, second) = (lanes.get_mut(first)?, others.first_mut()?);
+    Some((&mut first.producer, &mut second.producer))
 }
 
 impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {

@@ -27,7 +27,7 @@ impl SubscribeFallible for Filling {
     }
 }
 
-fn signal(listeners: &Listeners) -> SyncSignal<u64> {
+pub(super) fn signal(listeners: &Listeners) -> SyncSignal<u64> {
     let mut filling = Filling(SyncSignal::new());
     listeners.subscribe_to(&mut filling);
     filling.0

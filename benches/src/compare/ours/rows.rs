@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use corecast::WaitStrategy;
+use corecast::{Fences, WaitStrategy};
 
 use crate::compare::duel::Duel;
 use crate::compare::listeners::Listeners;
@@ -13,6 +13,8 @@ use crate::compare::trip;
 use crate::measure::drift::Lines;
 use crate::measure::{CpuPair, Figure, Side};
 
+use super::churn::Churned;
+use super::crowd;
 use super::emission;
 use super::gauges::{self, EmitAlone};
 use super::lanes::Lanes;
@@ -82,6 +84,7 @@ pub(in crate::compare) fn rows() -> Vec<Row> {
             against,
         ));
     }
+    rows.push(churn(10));
     rows.extend(one_way_rows());
     rows.push(round_trip::<1>("raw", bar(1.6, 1.3), raw_trips::<1>));
     rows.push(round_trip::<7>("raw", bar(1.6, 1.3), raw_trips::<7>));
@@ -89,6 +92,8 @@ pub(in crate::compare) fn rows() -> Vec<Row> {
     rows.push(round_trip::<7>("rings", Bar::ratio(0.75), ring_trips::<7>));
     rows.push(idle_lanes(64, Bar::ratio(1.2)));
     rows.push(idle_lanes(1024, Bar::Reported));
+    rows.push(beside_a_sleeper("asymmetric", Fences::default()));
+    rows.push(beside_a_sleeper("full", Fences::Full));
     rows.push(emit_alone(1000, Bar::ratio(1.1)));
     rows.extend(gauge_rows());
     rows
@@ -300,6 +305,32 @@ fn idle_lanes(lanes: usize, bar: Bar) -> Row {
     .on_two_cpus()
 }
 
+fn churn(listeners: usize) -> Row {
+    let name = format!("emit/churn/listeners={listeners}");
+    Row::duel(name, "itself undisturbed", Bar::ratio(4.0), move |lab| {
+        let listeners = Rc::new(Listeners::shuffled(listeners));
+        let side = |is_disturbed| -> Box<dyn Side> {
+            Box::new(Churned::new(&listeners, lab.cpus, is_disturbed))
+        };
+        let (ours, peer) = (side(true), side(false));
+        Ok(Duel::new(ours, vec![peer], move |ops| {
+            listeners.expected(ops)
+        }))
+    })
+    .on_two_cpus()
+}
+
+fn beside_a_sleeper(name: &str, fences: Fences) -> Row {
+    let name = format!("round-trip/p99.9/sleeper/fences={name}");
+    Row::duel(name, "itself undisturbed", Bar::Reported, move |lab| {
+        let ours = Box::new(Trips::<7>::beside_a_sleeper(lab.cpus, fences));
+        let one: Box<dyn Side> = Box::new(Trips::<7>::new(lab.cpus, 1));
+        let duel = Duel::new(ours, vec![one], trip::expected::<7>);
+        Ok(duel.by(Figure::Percentile(99.9)))
+    })
+    .on_two_cpus()
+}
+
 fn emit_alone(listeners: usize, bar: Bar) -> Row {
     let name = format!("async/emit-alone/listeners={listeners}");
     Row::duel(name, "itself with one listener", bar, move |lab| {
@@ -324,6 +355,19 @@ fn gauge_rows() -> Vec<Row> {
             gauges::subscribing(listeners, lab.cpus.emitter)
         }));
     }
+    let (lineage, none) = ("the lineage's 1 ms, 2 ms", Bar::Reported);
+    rows.push(Row::gauge(
+        "crowd/sync/emitters=1000",
+        lineage,
+        none,
+        |_| crowd::synchronous(),
+    ));
+    rows.push(Row::gauge(
+        "crowd/async/emitters=1000",
+        lineage,
+        none,
+        |lab| crowd::asynchronous(lab.cpus),
+    ));
     let limit = Bar::AtMost { bar: 0.1 };
     rows.push(Row::gauge("idle/park", "nothing", limit, |lab| {
         gauges::idle(lab.cpus.worker)

@@ -1,10 +1,12 @@
 //! Round trips through corecast: two workers, each of whose listeners owns the other's emitter.
 
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, mpsc};
+use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use corecast::{
-    AsyncSignal, Cores, Emitter, Engine, Pinning, WaitStrategy, WorkerId, WorkerListener,
+    AsyncSignal, Cores, Emitter, Engine, Fences, Pinning, WaitStrategy, WorkerId, WorkerListener,
 };
 
 use crate::compare::event::Event;
@@ -23,6 +25,8 @@ pub(in crate::compare) struct Trips<const WORDS: usize> {
     cpus: CpuPair,
     /// Lanes on each worker that nobody uses, beside the one that is used.
     idle_lanes: usize,
+    /// Beside an engine with these fences, whose worker falls asleep all the time.
+    sleeper: Option<Fences>,
 }
 
 impl<const WORDS: usize> Trips<WORDS> {
@@ -35,6 +39,16 @@ impl<const WORDS: usize> Trips<WORDS> {
             name,
             cpus,
             idle_lanes: lanes - 1,
+            sleeper: None,
+        }
+    }
+
+    /// With one lane, beside a worker that falls asleep and is woken all the time.
+    pub(in crate::compare) fn beside_a_sleeper(cpus: CpuPair, fences: Fences) -> Self {
+        Self {
+            name: "corecast, beside a sleeper".to_owned(),
+            sleeper: Some(fences),
+            ..Self::new(cpus, 1)
         }
     }
 
@@ -120,6 +134,7 @@ impl<const WORDS: usize> Side for Trips<WORDS> {
         let _caller = back
             .add(caller.on_worker(WorkerId::new(0)))
             .map_err(failed)?;
+        let sleeper = self.sleeper.map(Sleeper::start).transpose()?;
         let mut start = back.emitter().map_err(failed)?;
         send(&mut start, 0);
         let lost = |_| LapError::Lost {
@@ -128,12 +143,60 @@ impl<const WORDS: usize> Side for Trips<WORDS> {
         };
         let ((elapsed, latency), sum) = result.recv_timeout(LIMIT).map_err(lost)?;
         let echoed = echo_sum.recv_timeout(LIMIT).map_err(lost)?;
-        drop(idle);
+        drop((idle, sleeper));
         engine.shutdown(LIMIT);
         Ok(Lap {
             elapsed,
             checksum: sum.wrapping_add(echoed),
             latency: Some(latency),
         })
+    }
+}
+
+/// An engine whose worker parks after each of ten thousand events a second, as far as the CPUs let it.
+struct Sleeper {
+    over: Arc<AtomicBool>,
+    emitting: Option<JoinHandle<()>>,
+}
+
+impl Sleeper {
+    /// From one event to the next.
+    const PERIOD: Duration = Duration::from_micros(100);
+
+    fn start(fences: Fences) -> Result<Self, LapError> {
+        let engine = Engine::builder()
+            .cores(Cores::count(1))
+            .wait(WaitStrategy::park())
+            .pinning(Pinning::Off)
+            .fences(fences)
+            .build()
+            .map_err(failed)?;
+        let signal = engine.signal::<u64>("sleeper").build().map_err(failed)?;
+        signal.subscribe(|_| {}).detach();
+        let mut emitter = signal.emitter().map_err(failed)?;
+        let over = Arc::new(AtomicBool::new(false));
+        let stop = Arc::clone(&over);
+        let emit = move || {
+            // Relaxed: nothing but the flag is communicated.
+            while !stop.load(Ordering::Relaxed) && emitter.emit(0).is_ok() {
+                thread::sleep(Self::PERIOD);
+            }
+            engine.shutdown(LIMIT);
+        };
+        let emitting = thread::Builder::new()
+            .spawn(emit)
+            .map_err(LapError::Spawn)?;
+        Ok(Self {
+            over,
+            emitting: Some(emitting),
+        })
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        self.over.store(true, Ordering::Relaxed);
+        // It does not panic; if it did, the lap's own threads are none the worse.
+        drop(self.emitting.take().map(JoinHandle::join));
     }
 }
