@@ -47,58 +47,56 @@ impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
 
     /// Pushes to every lane that the event goes to, or to none.
     ///
-    /// What is inlined into the caller are the short ways: there the event is still in registers.
-    /// Stored for a call and read back in wider pieces, it would wait for every store before it, and
-    /// those wait for cache lines that a worker has.
+    /// What is inlined into the caller is the short way to one lane, and as little beside it as can be:
+    /// what bounds a stream of events is how many stores the CPU can hold while the slots' lines come
+    /// over, so that a word of the event that is spilled for want of a register shows.
     #[inline(always)]
     pub(super) fn push(&mut self, event: T) -> Result<(), Refused<T>> {
-        // The look at the word behind the claim (S2) says that the signal is open and that the lanes
-        // are still these (S1). When it has changed the claim is abandoned, and the event takes the
-        // long way; an abandoned claim takes room, so it is looked at before as well. An event whose
-        // latency is to be sampled (the count is at 1 then) takes the long way too.
-        let (core, seen) = (&*self.core, self.seen);
-        if self.until_sample == 1 || !core.is_still(seen) {
-            return self.push_routed(event);
-        }
-        if !R::FANS_OUT {
-            let lane = self.route.choose(&event, self.turn, self.lanes.len());
-            if let Some(lane) = self.lanes.get_mut(lane)
-                && lane.state == LaneState::Active
+        // An event whose latency is to be sampled (the count is at 1 then) takes the long way.
+        if self.until_sample != 1
+            && let Some(lane) = self.short_lane(&event)
+        {
+            let lane = &mut self.lanes[lane];
+            // The look at the word behind the claim (S2) says that the signal is open and that this
+            // is still the lane (S1). When it has changed the claim is abandoned, and the event takes
+            // the long way; an abandoned claim takes room, so it is looked at before as well.
+            let (core, seen) = (&*self.core, self.seen);
+            if core.is_still(seen)
                 && let Some(slot) = lane.producer.claim_short(|| core.is_still(seen))
             {
                 slot.publish(event);
-                self.turn += 1;
-                self.until_sample = self.until_sample.saturating_sub(1);
-                return Ok(());
-            }
-        } else if let Some(lane) = self.lanes.get_mut(self.direct) {
-            if let Some(slot) = lane.producer.claim_short(|| core.is_still(seen)) {
-                slot.publish(event);
-                self.until_sample = self.until_sample.saturating_sub(1);
-                return Ok(());
-            }
-        } else if let Some((first, last)) = pair(&mut self.lanes, self.pair)
-            && first.has_short_way()
-            && last.has_short_way()
-        {
-            // Before anything is claimed: it is user code.
-            let copy = R::duplicate(&event);
-            if let Some(slot) = first.claim_short(|| true)
-                && let Some(other) = last.claim_short(|| core.is_still(seen))
-            {
-                slot.publish(copy);
-                other.publish(event);
-                self.until_sample = self.until_sample.saturating_sub(1);
+                if !R::FANS_OUT {
+                    self.turn += 1;
+                }
+                // Tested first: it would be a store for each event.
+                if self.until_sample > 0 {
+                    self.until_sample -= 1;
+                }
                 return Ok(());
             }
         }
         self.push_routed(event)
     }
 
-    /// As [`Emitter::push`], the long way: more lanes than two or none, sampled latency, recycled slots,
-    /// full fences, no room, or a word that has changed.
+    /// The only lane that the event goes to, if there is one.
+    #[inline(always)]
+    fn short_lane(&self, event: &T) -> Option<usize> {
+        if R::FANS_OUT {
+            (self.direct < self.lanes.len()).then_some(self.direct)
+        } else {
+            let lane = self.route.choose(event, self.turn, self.lanes.len());
+            (self.lanes[lane].state == LaneState::Active).then_some(lane)
+        }
+    }
+
+    /// As [`Emitter::push`], the long way: several lanes or none, sampled latency, recycled slots, full
+    /// fences, no room, or a word that has changed.
     #[inline(never)]
     fn push_routed(&mut self, event: T) -> Result<(), Refused<T>> {
+        let event = match self.push_to_pair(event) {
+            Ok(()) => return Ok(()),
+            Err(event) => event,
+        };
         if let Err(reason) = self.check() {
             return Err(Refused {
                 event,
@@ -132,6 +130,35 @@ impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
             self.turn += u64::from(pushed.is_ok());
             pushed
         }
+    }
+
+    /// A broadcast to two workers, where that is simple; else the event comes back.
+    #[inline(always)]
+    fn push_to_pair(&mut self, event: T) -> Result<(), T> {
+        let (core, seen) = (&*self.core, self.seen);
+        if !R::FANS_OUT || self.until_sample == 1 || !core.is_still(seen) {
+            return Err(event);
+        }
+        let Some((first, last)) = pair(&mut self.lanes, self.pair) else {
+            return Err(event);
+        };
+        if !first.has_short_way() || !last.has_short_way() {
+            return Err(event);
+        }
+        // Before anything is claimed: it is user code.
+        let copy = R::duplicate(&event);
+        // One look behind both claims; when the word has changed both are abandoned.
+        if let Some(slot) = first.claim_short(|| true)
+            && let Some(other) = last.claim_short(|| core.is_still(seen))
+        {
+            slot.publish(copy);
+            other.publish(event);
+            if self.until_sample > 0 {
+                self.until_sample -= 1;
+            }
+            return Ok(());
+        }
+        Err(event)
     }
 
     /// A broadcast to several workers: room is made sure of, then copies are staged, then all are
