@@ -28,6 +28,7 @@ use crate::sync::{AtomicU32, AtomicU64, Ordering};
 use cache_padded::CachePadded;
 use core::any::Any;
 use core::fmt;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc as StdArc;
 
 /// A producer is gone, or all of them are.
@@ -275,7 +276,8 @@ impl<T> Drop for Ring<T> {
             next = next.wrapping_add(1);
             (sequence != end).then_some(sequence)
         });
-        self.slots.clear(pending, self.on_drop_panic.as_deref());
+        let on_panic = self.on_drop_panic.as_ref().map(|handler| &*handler.0);
+        self.slots.clear(pending, on_panic);
     }
 }
 
@@ -327,8 +329,13 @@ pub struct RingOptions {
     on_drop_panic: Option<DropPanicHandler>,
 }
 
-/// Told what a value's drop panicked with, by whichever thread drops the ring.
-type DropPanicHandler = StdArc<dyn Fn(Box<dyn Any + Send>) + Send + Sync>;
+/// Told what a value's drop panicked with, by whichever thread drops the ring. It makes rings and their
+/// options no less safe to unwind past: nobody sees it again once it has been called.
+#[derive(Clone)]
+struct DropPanicHandler(StdArc<dyn Fn(Box<dyn Any + Send>) + Send + Sync>);
+
+impl UnwindSafe for DropPanicHandler {}
+impl RefUnwindSafe for DropPanicHandler {}
 
 impl RingOptions {
     /// The defaults: asymmetric fences, sequences from 0, a parker of its own.
@@ -390,7 +397,7 @@ impl RingOptions {
         mut self,
         handler: impl Fn(Box<dyn Any + Send>) + Send + Sync + 'static,
     ) -> Self {
-        self.on_drop_panic = Some(StdArc::new(handler));
+        self.on_drop_panic = Some(DropPanicHandler(StdArc::new(handler)));
         self
     }
 }
