@@ -23,6 +23,9 @@ use std::time::{Duration, Instant};
 /// Samples on their way; an event that finds no room is not sampled.
 const SAMPLES: usize = 64;
 
+/// The place of an event that does not come.
+const NEVER: u64 = u64::MAX;
+
 /// Lanes that no emitter has.
 const NO_PAIR: (usize, usize) = (usize::MAX, usize::MAX);
 
@@ -98,7 +101,8 @@ pub struct Emitter<T: Send + 'static, R = Broadcast> {
     pub(crate) record: Arc<EmitterRecord<T>>,
     /// Sharded signals with recycled slots: the slot to fill before its lane is known.
     pub(crate) spare: Option<T>,
-    pub(crate) until_sample: u32,
+    /// The [place](Emitter::place) of the next event that is sampled; never, if none is.
+    pub(crate) sample_at: u64,
     /// When the event that waits for room was emitted, if it is to be sampled.
     pub(crate) waiting_since: Option<Instant>,
     /// Keeps the type from being `Sync`.
@@ -192,7 +196,10 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
             turn: 0,
             record,
             spare,
-            until_sample: core.options.sample,
+            sample_at: match core.options.sample {
+                0 => NEVER,
+                n => u64::from(n) - 1,
+            },
             waiting_since: None,
             core,
             single_writer: PhantomData,
@@ -219,6 +226,7 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
         if word & super::core::CLOSED != 0 {
             return Err(RejectReason::Closed);
         }
+        let until_sample = self.sample_at.saturating_sub(self.place());
         self.active.clear();
         self.direct = usize::MAX;
         self.pair = NO_PAIR;
@@ -236,6 +244,9 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
             }
         }
         if R::FANS_OUT {
+            if self.sample_at != NEVER {
+                self.sample_at = self.place() + until_sample;
+            }
             self.record.set_primary(self.active.first().copied());
             if dead {
                 // Not remembered as seen, so that every emission comes here and says so.
@@ -251,10 +262,21 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
         Ok(())
     }
 
-    /// Notes when the event about to be pushed to `lane` is emitted, if it is its turn.
+    /// The next event's place in the count by which events are sampled. Nothing is counted for it: a
+    /// broadcast has the claims of its first lane, and a route to one worker its turns.
+    #[inline(always)]
+    fn place(&self) -> u64 {
+        if !R::FANS_OUT {
+            return self.turn;
+        }
+        let first = self.active.first().map(|&lane| &self.lanes[lane].producer);
+        first.map_or(0, |lane| lane.sequence().wrapping_add(lane.staged()))
+    }
+
+    /// Notes when the event about to be pushed to `lanes` is emitted, if it is its turn.
     #[inline(always)]
     pub(crate) fn sample(&mut self, lanes: SampledLanes) {
-        if self.until_sample > 0 {
+        if self.sample_at != NEVER && self.place() >= self.sample_at {
             self.sample_now(lanes);
         }
     }
@@ -262,10 +284,6 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
     #[cold]
     #[inline(never)]
     fn sample_now(&mut self, lanes: SampledLanes) {
-        if self.until_sample > 1 {
-            self.until_sample -= 1;
-            return;
-        }
         let sampled: &[usize] = match &lanes {
             SampledLanes::One(lane) => core::slice::from_ref(lane),
             SampledLanes::Active => &self.active,
@@ -276,7 +294,6 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
             // Refused, or to wait: it is sampled when it gets its sequence.
             return;
         }
-        self.until_sample = self.core.options.sample;
         let emitted = self.waiting_since.take().unwrap_or_else(Instant::now);
         for &index in sampled {
             let lane = &mut self.lanes[index];
@@ -289,11 +306,12 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
                 let _ = samples.try_push((sequence, emitted));
             }
         }
+        self.sample_at = self.place() + u64::from(self.core.options.sample);
     }
 
     /// An event that is to be sampled has found no room: its latency counts from here.
     pub(crate) fn sample_from_here(&mut self) {
-        if self.core.options.sample > 0 && self.until_sample <= 1 {
+        if self.sample_at != NEVER && self.place() >= self.sample_at {
             self.waiting_since.get_or_insert_with(Instant::now);
         }
     }

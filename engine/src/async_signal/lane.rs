@@ -50,7 +50,7 @@ impl<T: Send + 'static> LaneDrain<T> {
     ) -> Self {
         // Each success would have to be told to its listener.
         let quarantines = matches!(core.options.policy, FaultPolicy::Quarantine { .. });
-        let always_plain = samples.is_none() && !quarantines;
+        let always_plain = !quarantines;
         Self {
             always_plain,
             is_plain: always_plain,
@@ -99,7 +99,10 @@ impl<T: Send + 'static> LaneDrain<T> {
             core: &self.core,
         };
         if version == self.version && self.is_plain && !walk.has_batches() {
-            return run.deliver(ready);
+            return match &mut self.samples {
+                None => run.deliver(ready),
+                Some(samples) => deliver_sampled(run, samples, ready),
+            };
         }
         let head = self.consumer.sequence();
         if version != self.version {
@@ -215,8 +218,30 @@ impl<T: Send + 'static> Drop for LaneDrain<T> {
     }
 }
 
-/// Hands on a run of which more is to be known than how long it is: late listeners join in it, an
-/// event in it is sampled, batch listeners take it, or successes count.
+/// Hands on a run, or as much of it as ends with a sampled event.
+#[inline(never)]
+fn deliver_sampled<T: Send + 'static>(
+    run: Run<'_, T>,
+    samples: &mut Consumer<Sample>,
+    ready: usize,
+) -> usize {
+    let (ready, sampled) = next_sample(samples, run.lane.sequence(), ready);
+    let whole = run.deliver(ready);
+    if let Some(emitted) = sampled {
+        note_latency(run, emitted);
+    }
+    whole
+}
+
+#[cold]
+fn note_latency<T: Send + 'static>(run: Run<'_, T>, emitted: Instant) {
+    if let Some(latency) = &run.post.latency {
+        latency.record(emitted.elapsed());
+    }
+}
+
+/// Hands on a run of which more is to be known than how long it is: late listeners join in it, batch
+/// listeners take it, or successes count.
 #[inline(never)]
 fn deliver_specially<T: Send + 'static>(
     run: Run<'_, T>,
@@ -239,15 +264,15 @@ fn deliver_specially<T: Send + 'static>(
         0 => ready,
         _ => Delivery::new(run, &Place::default(), joins, ready).run(),
     };
-    if let (Some(emitted), Some(latency)) = (sampled, &run.post.latency) {
-        latency.record(emitted.elapsed());
+    if let Some(emitted) = sampled {
+        note_latency(run, emitted);
     }
     whole
 }
 
 /// The first sampled event among those ready: the run is cut behind it, so that its latency ends
 /// with its own delivery.
-#[cold]
+#[inline(always)]
 fn next_sample(
     samples: &mut Consumer<Sample>,
     head: u64,

@@ -52,25 +52,24 @@ impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
     /// over, so that a word of the event that is spilled for want of a register shows.
     #[inline(always)]
     pub(super) fn push(&mut self, event: T) -> Result<(), Refused<T>> {
-        // An event whose latency is to be sampled (the count is at 1 then) takes the long way.
-        if self.until_sample != 1
-            && let Some(lane) = self.short_lane(&event)
-        {
+        if let Some(lane) = self.short_lane(&event) {
             let lane = &mut self.lanes[lane];
+            // An event whose latency is to be sampled takes the long way.
+            let place = match R::FANS_OUT {
+                true => lane.producer.sequence(),
+                false => self.turn,
+            };
             // The look at the word behind the claim (S2) says that the signal is open and that this
             // is still the lane (S1). When it has changed the claim is abandoned, and the event takes
             // the long way; an abandoned claim takes room, so it is looked at before as well.
             let (core, seen) = (&*self.core, self.seen);
-            if core.is_still(seen)
+            if place < self.sample_at
+                && core.is_still(seen)
                 && let Some(slot) = lane.producer.claim_short(|| core.is_still(seen))
             {
                 slot.publish(event);
                 if !R::FANS_OUT {
                     self.turn += 1;
-                }
-                // Tested first: it would be a store for each event.
-                if self.until_sample > 0 {
-                    self.until_sample -= 1;
                 }
                 return Ok(());
             }
@@ -136,13 +135,15 @@ impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
     #[inline(always)]
     fn push_to_pair(&mut self, event: T) -> Result<(), T> {
         let (core, seen) = (&*self.core, self.seen);
-        if !R::FANS_OUT || self.until_sample == 1 || !core.is_still(seen) {
+        if !R::FANS_OUT || !core.is_still(seen) {
             return Err(event);
         }
         let Some((first, last)) = pair(&mut self.lanes, self.pair) else {
             return Err(event);
         };
-        if !first.has_short_way() || !last.has_short_way() {
+        // An event whose latency is to be sampled takes the long way.
+        let is_sampled = first.sequence() >= self.sample_at;
+        if is_sampled || !first.has_short_way() || !last.has_short_way() {
             return Err(event);
         }
         // Before anything is claimed: it is user code.
@@ -153,9 +154,6 @@ impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
         {
             slot.publish(copy);
             other.publish(event);
-            if self.until_sample > 0 {
-                self.until_sample -= 1;
-            }
             return Ok(());
         }
         Err(event)

@@ -1,5 +1,5 @@
 use crate::LONG;
-use corecast::{Cores, Engine, Latency, Pinning};
+use corecast::{Cores, Engine, Latency, Pinning, WorkerListener};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -38,6 +38,32 @@ fn every_nth_event_is_sampled_and_none_where_sampling_is_off() {
         );
         assert!(latency.is_none_or(|latency| is_ordered(&latency)));
     }
+}
+
+#[test]
+fn every_nth_event_is_sampled_also_when_listeners_come_and_go() {
+    let engine = manual(2);
+    let workers: Vec<_> = engine.workers().iter().map(|info| info.id).collect();
+    let builder = engine.signal::<u64>("s").sample_latency(4);
+    let signal = builder.build().unwrap();
+    let listen = |worker| {
+        let listener = WorkerListener::new(|_: &u64| {}).on_worker(worker);
+        signal.add(listener).unwrap()
+    };
+    let mut out = signal.emitter().unwrap();
+    let mut count = |events| {
+        (0..events).for_each(|event| out.emit(event).unwrap());
+        engine.run_until_idle().unwrap();
+        signal.metrics().latency.map(|latency| latency.count)
+    };
+    let _second = listen(workers[1]);
+    assert_eq!(count(6), Some(1), "the 4th");
+    // Another lane is the first one now.
+    let first = listen(workers[0]);
+    assert_eq!(count(1), Some(1));
+    assert_eq!(count(1), Some(3), "the 8th, at both workers");
+    drop(first);
+    assert_eq!(count(7), Some(4), "the 12th");
 }
 
 #[test]

@@ -9,8 +9,8 @@
 //! An owned reader may move to another thread while its former one still knows its record. The record
 //! says whose it is, so that a walk elsewhere is not taken for one here:
 //!
-//! | edge | reader's new thread                 | former thread, asking            |
-//! | H1   | `home`; Release fence; `active` odd | `active`; Acquire fence; `home`  |
+//! | edge | reader's new thread                 | former thread, asking            | loom model |
+//! | H1   | `home`; Release fence; `active` odd | `active`; Acquire fence; `home`  | here::a_walk_of_another_thread_is_not_taken_for_ones_own |
 //!
 //! Whoever sees a walk of the new thread sees whose it is.
 
