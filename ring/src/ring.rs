@@ -23,7 +23,7 @@ use crate::error::CapacityError;
 use crate::fence::{FencePair, Fences};
 use crate::parker::Parker;
 use crate::sequence::release_quantum;
-use crate::slots::{SlotState, Slots};
+use crate::slots::{OnPanic, SlotState, Slots};
 use crate::sync::{AtomicU32, AtomicU64, Ordering};
 use cache_padded::CachePadded;
 use core::any::Any;
@@ -332,7 +332,7 @@ pub struct RingOptions {
 /// Told what a value's drop panicked with, by whichever thread drops the ring. It makes rings and their
 /// options no less safe to unwind past: nobody sees it again once it has been called.
 #[derive(Clone)]
-struct DropPanicHandler(StdArc<dyn Fn(Box<dyn Any + Send>) + Send + Sync>);
+struct DropPanicHandler(StdArc<OnPanic>);
 
 impl UnwindSafe for DropPanicHandler {}
 impl RefUnwindSafe for DropPanicHandler {}

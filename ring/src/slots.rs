@@ -30,7 +30,7 @@ use std::alloc::{Layout, alloc, dealloc};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Is told what a value's drop panicked with.
-type OnPanic = dyn Fn(Box<dyn Any + Send>) + Send + Sync;
+pub(crate) type OnPanic = dyn Fn(Box<dyn Any + Send>) + Send + Sync;
 
 const LINE: usize = 64;
 const PAGE: usize = 4096;

@@ -1,7 +1,8 @@
 //! Emitting in place, and many at once.
 
-use super::emitter::{Emitter, LaneState, SampledLanes};
+use super::emitter::{Emitter, LaneState};
 use super::route::{Route, Routing};
+use super::sampling::SampledLanes;
 use super::staging::Staging;
 use crate::overflow::{BatchRejected, RejectReason};
 use core::mem::{ManuallyDrop, swap};

@@ -3,9 +3,11 @@
 use super::builder::EmitterError;
 use super::core::SignalCore;
 use super::lane::{LaneDrain, Sample};
-use super::post::{LaneCounters, LaneId, Post};
+use super::lane_counters::LaneCounters;
+use super::post::{LaneId, Post};
 use super::record::EmitterRecord;
 use super::route::{Broadcast, Route, Routing};
+use super::sampling;
 use super::waiting;
 use crate::context::Context;
 use crate::engine::shared::{Drain, Mail, Status, WorkerShared};
@@ -23,9 +25,6 @@ use std::time::{Duration, Instant};
 /// Samples on their way; an event that finds no room is not sampled.
 const SAMPLES: usize = 64;
 
-/// The place of an event that does not come.
-const NEVER: u64 = u64::MAX;
-
 /// Lanes that no emitter has.
 const NO_PAIR: (usize, usize) = (usize::MAX, usize::MAX);
 
@@ -34,7 +33,7 @@ pub(crate) struct LaneEnd<T: Send + 'static> {
     pub(crate) producer: Producer<T>,
     pub(crate) worker: Arc<WorkerShared>,
     pub(crate) state: LaneState,
-    samples: Option<Producer<Sample>>,
+    pub(super) samples: Option<Producer<Sample>>,
     id: LaneId,
     counters: Arc<LaneCounters>,
     post: Arc<Post<T>>,
@@ -196,10 +195,7 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
             turn: 0,
             record,
             spare,
-            sample_at: match core.options.sample {
-                0 => NEVER,
-                n => u64::from(n) - 1,
-            },
+            sample_at: sampling::first(core.options.sample),
             waiting_since: None,
             core,
             single_writer: PhantomData,
@@ -226,7 +222,7 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
         if word & super::core::CLOSED != 0 {
             return Err(RejectReason::Closed);
         }
-        let until_sample = self.sample_at.saturating_sub(self.place());
+        let until_sample = self.until_sample();
         self.active.clear();
         self.direct = usize::MAX;
         self.pair = NO_PAIR;
@@ -244,9 +240,7 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
             }
         }
         if R::FANS_OUT {
-            if self.sample_at != NEVER {
-                self.sample_at = self.place() + until_sample;
-            }
+            self.sample_after(until_sample);
             self.record.set_primary(self.active.first().copied());
             if dead {
                 // Not remembered as seen, so that every emission comes here and says so.
@@ -260,60 +254,6 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
         }
         self.seen = word;
         Ok(())
-    }
-
-    /// The next event's place in the count by which events are sampled. Nothing is counted for it: a
-    /// broadcast has the claims of its first lane, and a route to one worker its turns.
-    #[inline(always)]
-    fn place(&self) -> u64 {
-        if !R::FANS_OUT {
-            return self.turn;
-        }
-        let first = self.active.first().map(|&lane| &self.lanes[lane].producer);
-        first.map_or(0, |lane| lane.sequence().wrapping_add(lane.staged()))
-    }
-
-    /// Notes when the event about to be pushed to `lanes` is emitted, if it is its turn.
-    #[inline(always)]
-    pub(crate) fn sample(&mut self, lanes: SampledLanes) {
-        if self.sample_at != NEVER && self.place() >= self.sample_at {
-            self.sample_now(lanes);
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn sample_now(&mut self, lanes: SampledLanes) {
-        let sampled: &[usize] = match &lanes {
-            SampledLanes::One(lane) => core::slice::from_ref(lane),
-            SampledLanes::Active => &self.active,
-        };
-        if let SampledLanes::One(lane) = lanes
-            && self.lanes[lane].producer.room(1) == 0
-        {
-            // Refused, or to wait: it is sampled when it gets its sequence.
-            return;
-        }
-        let emitted = self.waiting_since.take().unwrap_or_else(Instant::now);
-        for &index in sampled {
-            let lane = &mut self.lanes[index];
-            let sequence = lane
-                .producer
-                .sequence()
-                .wrapping_add(lane.producer.staged());
-            if let Some(samples) = &mut lane.samples {
-                // Full: this one is not sampled.
-                let _ = samples.try_push((sequence, emitted));
-            }
-        }
-        self.sample_at = self.place() + u64::from(self.core.options.sample);
-    }
-
-    /// An event that is to be sampled has found no room: its latency counts from here.
-    pub(crate) fn sample_from_here(&mut self) {
-        if self.sample_at != NEVER && self.place() >= self.sample_at {
-            self.waiting_since.get_or_insert_with(Instant::now);
-        }
     }
 
     /// Waits until every listener has finished every event that this emitter has published. Zero
@@ -422,12 +362,6 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
             Err(refused) => self.emit_refused(refused, Overflow::Wait, Some(context)),
         }
     }
-}
-
-/// Which lanes a sampled event goes to.
-pub(crate) enum SampledLanes {
-    One(usize),
-    Active,
 }
 
 impl<T: Send + 'static, R> Drop for Emitter<T, R> {

@@ -2,8 +2,9 @@
 
 use super::core::SignalCore;
 use super::delivery::{Delivery, Place, Run};
+use super::lane_counters::LaneCounters;
 use super::listener::Lane;
-use super::post::{Join, LaneCounters, LaneId, Post};
+use super::post::{Join, LaneId, Post};
 use crate::engine::shared::Drain;
 use crate::engine::worker::discard;
 use crate::fault::{Fault, FaultKind, FaultPolicy};
@@ -105,10 +106,8 @@ impl<T: Send + 'static> LaneDrain<T> {
             };
         }
         let head = self.consumer.sequence();
-        if version != self.version {
+        if version != self.version || !self.joins.is_empty() {
             self.version = version;
-            self.joins = self.post.joins_ahead(self.id, head);
-        } else if !self.joins.is_empty() {
             self.joins = self.post.joins_ahead(self.id, head);
         }
         self.is_plain = self.always_plain && self.joins.is_empty();

@@ -1,6 +1,7 @@
 //! What a signal has at one worker: the listeners there, and the lanes that lead there.
 
 use super::core::SignalCore;
+use super::lane_counters::LaneCounters;
 use super::latency::WorkerLatency;
 use super::listener::Lane;
 use crate::engine::shared::{Collect, LaneEvents, Mail, WorkerShared};
@@ -15,7 +16,7 @@ use cache_padded::CachePadded;
 use corecast_ring::sync::{AtomicBool, AtomicU64, Mutex, Ordering, lock};
 use corecast_ring::{FencePair, Monitor};
 use std::collections::HashSet;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 /// Identifies a lane within its signal.
@@ -46,7 +47,7 @@ impl<T> LaneEntry<T> {
         // Delivered first: it never overtakes what was accepted.
         let delivered = self.counters.delivered();
         let accepted = if self.shared {
-            self.counters.shared.accepted.load(Ordering::Relaxed)
+            self.counters.shared_accepted()
         } else {
             accepted(&self.monitor)
         };
@@ -80,101 +81,6 @@ pub(crate) fn accepted<T>(monitor: &Monitor<T>) -> u64 {
     let aborted = monitor.aborted();
     let claimed = monitor.claimed().wrapping_sub(monitor.first_sequence());
     claimed.saturating_sub(aborted)
-}
-
-/// What is counted of a lane beside its ring.
-#[derive(Default)]
-pub(crate) struct LaneCounters {
-    /// Written by the worker alone.
-    words: CachePadded<CounterWords>,
-    /// Written by the threads that emit into a shared lane.
-    shared: CachePadded<SharedWords>,
-    /// Where the worker gave the lane up: from there on it delivered nothing. Written by the worker,
-    /// before it drops what is left, and so before its release of that says otherwise (R2).
-    given_up: OnceLock<GivenUp>,
-}
-
-/// Where a worker gave a lane up.
-#[derive(Debug, Clone, Copy)]
-struct GivenUp {
-    /// The first sequence that it did not deliver.
-    sequence: u64,
-    /// Abandoned claims before that.
-    abandoned: u64,
-}
-
-#[derive(Default)]
-struct SharedWords {
-    accepted: AtomicU64,
-}
-
-#[cfg(target_arch = "x86_64")]
-const _: () = assert!(
-    core::mem::offset_of!(LaneCounters, words)
-        .abs_diff(core::mem::offset_of!(LaneCounters, shared))
-        >= 128
-);
-
-#[derive(Default)]
-struct CounterWords {
-    delivered: AtomicU64,
-    high_water: AtomicU64,
-}
-
-impl LaneCounters {
-    #[inline(always)]
-    pub(crate) fn count_delivered(&self, events: usize) {
-        // Relaxed: a counter with one writer.
-        let delivered = self.words.delivered.load(Ordering::Relaxed) + events as u64;
-        self.words.delivered.store(delivered, Ordering::Relaxed);
-    }
-
-    /// The most events that have been found waiting.
-    #[inline(always)]
-    pub(crate) fn high_water(&self) -> usize {
-        // Relaxed: a number with one writer.
-        self.words.high_water.load(Ordering::Relaxed) as usize
-    }
-
-    #[inline(always)]
-    pub(crate) fn saw_depth(&self, depth: usize) {
-        if depth > self.high_water() {
-            self.words.high_water.store(depth as u64, Ordering::Relaxed);
-        }
-    }
-
-    /// A shared emission has published here. Before it says that it is done (S3), so that the count
-    /// is complete when the signal has settled.
-    pub(crate) fn count_shared(&self) {
-        // Relaxed: a counter.
-        self.shared.accepted.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// The worker delivers nothing from `sequence` on, and has stepped over `abandoned` claims.
-    pub(crate) fn give_up(&self, sequence: u64, abandoned: u64) {
-        // Once: a lane has one life.
-        let _ = self.given_up.set(GivenUp {
-            sequence,
-            abandoned,
-        });
-    }
-
-    pub(crate) fn is_given_up(&self) -> bool {
-        self.given_up.get().is_some()
-    }
-
-    /// Whether a lane that was given up lost nothing before `target`, with `abandoned` claims before
-    /// that: what lies behind the place was never published.
-    pub(crate) fn lost_nothing_before(&self, target: u64, abandoned: u64) -> bool {
-        self.given_up.get().is_some_and(|place| {
-            let behind = target.wrapping_sub(place.sequence) as i64;
-            behind <= 0 || behind as u64 == abandoned.wrapping_sub(place.abandoned)
-        })
-    }
-
-    fn delivered(&self) -> u64 {
-        self.words.delivered.load(Ordering::Relaxed)
-    }
 }
 
 struct Lanes<T> {

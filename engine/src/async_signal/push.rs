@@ -3,8 +3,9 @@
 //! A broadcast to one worker or to two takes a short way; everything else goes round, by way of what
 //! `staging.rs` does.
 
-use super::emitter::{Emitter, LaneEnd, LaneState, SampledLanes};
+use super::emitter::{Emitter, LaneEnd, LaneState};
 use super::route::{Route, Routing};
+use super::sampling::SampledLanes;
 use super::staging::Staging;
 use super::waiting::{self, Wait};
 use crate::context::Context;
@@ -52,8 +53,17 @@ impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
     /// over, so that a word of the event that is spilled for want of a register shows.
     #[inline(always)]
     pub(super) fn push(&mut self, event: T) -> Result<(), Refused<T>> {
-        if let Some(lane) = self.short_lane(&event) {
-            let lane = &mut self.lanes[lane];
+        let (core, seen) = (&*self.core, self.seen);
+        // Looked at before the claim as well as behind it, because an abandoned claim takes room; and
+        // before the key is asked for, which is user code and no business of a closed signal.
+        if !core.is_still(seen) {
+            return self.push_long(event, None);
+        }
+        let index = match R::FANS_OUT {
+            true => self.direct,
+            false => self.route.choose(&event, self.turn, self.lanes.len()),
+        };
+        if let Some(lane) = self.lanes.get_mut(index) {
             // An event whose latency is to be sampled takes the long way.
             let place = match R::FANS_OUT {
                 true => lane.producer.sequence(),
@@ -61,10 +71,9 @@ impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
             };
             // The look at the word behind the claim (S2) says that the signal is open and that this
             // is still the lane (S1). When it has changed the claim is abandoned, and the event takes
-            // the long way; an abandoned claim takes room, so it is looked at before as well.
-            let (core, seen) = (&*self.core, self.seen);
+            // the long way.
             if place < self.sample_at
-                && core.is_still(seen)
+                && (R::FANS_OUT || lane.state == LaneState::Active)
                 && let Some(slot) = lane.producer.claim_short(|| core.is_still(seen))
             {
                 slot.publish(event);
@@ -74,24 +83,14 @@ impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
                 return Ok(());
             }
         }
-        self.push_routed(event)
-    }
-
-    /// The only lane that the event goes to, if there is one.
-    #[inline(always)]
-    fn short_lane(&self, event: &T) -> Option<usize> {
-        if R::FANS_OUT {
-            (self.direct < self.lanes.len()).then_some(self.direct)
-        } else {
-            let lane = self.route.choose(event, self.turn, self.lanes.len());
-            (self.lanes[lane].state == LaneState::Active).then_some(lane)
-        }
+        self.push_long(event, Some(index))
     }
 
     /// As [`Emitter::push`], the long way: several lanes or none, sampled latency, recycled slots, full
-    /// fences, no room, or a word that has changed.
+    /// fences, no room, or a word that has changed. `chosen` is the lane on a route to one worker, if
+    /// that has been asked already.
     #[inline(never)]
-    fn push_routed(&mut self, event: T) -> Result<(), Refused<T>> {
+    fn push_long(&mut self, event: T, chosen: Option<usize>) -> Result<(), Refused<T>> {
         let event = match self.push_to_pair(event) {
             Ok(()) => return Ok(()),
             Err(event) => event,
@@ -104,31 +103,31 @@ impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
             });
         }
         if R::FANS_OUT {
-            match *self.active {
+            return match *self.active {
                 [lane] => self.push_to(lane, event),
                 [] => {
                     self.record.count_unrouted();
                     Ok(())
                 }
                 _ => self.push_to_all(event),
-            }
-        } else {
-            let lane = self.route.choose(&event, self.turn, self.lanes.len());
-            let pushed = match self.lanes[lane].state {
-                LaneState::Active => self.push_to(lane, event),
-                LaneState::Idle => {
-                    self.record.count_unrouted();
-                    Ok(())
-                }
-                LaneState::Dead => Err(Refused {
-                    event,
-                    reason: RejectReason::WorkerDead,
-                    lane,
-                }),
             };
-            self.turn += u64::from(pushed.is_ok());
-            pushed
         }
+        let index =
+            chosen.unwrap_or_else(|| self.route.choose(&event, self.turn, self.lanes.len()));
+        let pushed = match self.lanes[index].state {
+            LaneState::Active => self.push_to(index, event),
+            LaneState::Idle => {
+                self.record.count_unrouted();
+                Ok(())
+            }
+            LaneState::Dead => Err(Refused {
+                event,
+                reason: RejectReason::WorkerDead,
+                lane: index,
+            }),
+        };
+        self.turn += u64::from(pushed.is_ok());
+        pushed
     }
 
     /// A broadcast to two workers, where that is simple; else the event comes back.

@@ -10,7 +10,8 @@
 
 use super::core::{Counts, SignalCore};
 use super::lane::LaneDrain;
-use super::post::{LaneCounters, LaneId, Post};
+use super::lane_counters::LaneCounters;
+use super::post::{LaneId, Post};
 use super::route::Route;
 use super::waiting::{self, Wait};
 use crate::engine::shared::{Mail, Status};

@@ -1,7 +1,7 @@
 //! Waiting for a lane: for room in it, or until everything in it is delivered.
 
 use super::core::SignalCore;
-use super::post::LaneCounters;
+use super::lane_counters::LaneCounters;
 use crate::context::{Context, Stop};
 use crate::engine::manual::NoTurn;
 use crate::engine::shared::{Phase, Status, WorkerShared};

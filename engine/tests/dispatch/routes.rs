@@ -1,8 +1,10 @@
 //! Which workers an event goes to.
 
 use crate::support::{LONG, Log, engine, manual, worker};
-use corecast::{Batch, WorkerId, WorkerListener};
+use corecast::{Batch, Cores, Engine, Fences, RejectReason, WorkerId, WorkerListener};
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 #[test]
 fn a_broadcast_gives_every_listener_every_event_whatever_its_worker() {
@@ -284,4 +286,27 @@ fn signals_of_different_types_share_the_same_workers() {
         sorted(s.take().iter().map(|event| number(event)).collect()),
         (0..500).collect::<Vec<_>>()
     );
+}
+
+#[test]
+fn the_key_of_an_event_is_asked_for_once_and_never_by_a_closed_signal() {
+    for fences in [Fences::default(), Fences::Full] {
+        let builder = Engine::builder().cores(Cores::count(1)).workers_per_core(2);
+        let engine = builder.fences(fences).manual().build().unwrap();
+        let asked = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&asked);
+        let key = move |n: &u64| {
+            count.fetch_add(1, Ordering::Relaxed);
+            *n
+        };
+        let signal = engine.signal::<u64>("s").capacity(64).shard_by(key);
+        let signal = signal.build().unwrap();
+        let _kept = signal.subscribe_sharded(|_| |_: &u64| {});
+        let mut out = signal.emitter().unwrap();
+        (0..20).for_each(|n| out.emit(n).unwrap());
+        assert_eq!(asked.load(Ordering::Relaxed), 20, "{fences:?}");
+        engine.shutdown(LONG);
+        assert_eq!(out.emit(20).unwrap_err().reason, RejectReason::Closed);
+        assert_eq!(asked.load(Ordering::Relaxed), 20, "{fences:?}");
+    }
 }

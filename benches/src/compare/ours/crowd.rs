@@ -4,8 +4,8 @@
 //! emit it, so that a thread that is late does not hide it.
 
 use std::hint;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -126,7 +126,7 @@ pub(super) fn asynchronous(cpus: CpuPair) -> Result<Gauge, LapError> {
         subscriptions.push(signal.add(listener).map_err(failed)?);
     }
     let clock = Clock::start();
-    let (home, homecoming) = std::sync::mpsc::channel();
+    let (home, homecoming) = mpsc::channel();
     let mut ear = Ear {
         latency: Latency::new(),
         home,
@@ -154,7 +154,7 @@ pub(super) fn asynchronous(cpus: CpuPair) -> Result<Gauge, LapError> {
 /// Sends home what it has heard when its listener is dropped.
 struct Ear {
     latency: Latency,
-    home: std::sync::mpsc::Sender<Latency>,
+    home: mpsc::Sender<Latency>,
 }
 
 impl Drop for Ear {
