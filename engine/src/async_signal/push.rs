@@ -88,9 +88,18 @@ impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
 
     /// As [`Emitter::push`], the long way: several lanes or none, sampled latency, recycled slots, full
     /// fences, no room, or a word that has changed. `chosen` is the lane on a route to one worker, if
-    /// that has been asked already.
-    #[inline(never)]
+    /// that has been asked already; a broadcast is not charged for carrying it along.
+    #[inline(always)]
     fn push_long(&mut self, event: T, chosen: Option<usize>) -> Result<(), Refused<T>> {
+        match R::FANS_OUT {
+            true => self.push_wide(event),
+            false => self.push_routed(event, chosen),
+        }
+    }
+
+    /// The long way of a broadcast.
+    #[inline(never)]
+    fn push_wide(&mut self, event: T) -> Result<(), Refused<T>> {
         let event = match self.push_to_pair(event) {
             Ok(()) => return Ok(()),
             Err(event) => event,
@@ -102,15 +111,25 @@ impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
                 lane: 0,
             });
         }
-        if R::FANS_OUT {
-            return match *self.active {
-                [lane] => self.push_to(lane, event),
-                [] => {
-                    self.record.count_unrouted();
-                    Ok(())
-                }
-                _ => self.push_to_all(event),
-            };
+        match *self.active {
+            [lane] => self.push_to(lane, event),
+            [] => {
+                self.record.count_unrouted();
+                Ok(())
+            }
+            _ => self.push_to_all(event),
+        }
+    }
+
+    /// The long way of a route to one worker.
+    #[inline(never)]
+    fn push_routed(&mut self, event: T, chosen: Option<usize>) -> Result<(), Refused<T>> {
+        if let Err(reason) = self.check() {
+            return Err(Refused {
+                event,
+                reason,
+                lane: 0,
+            });
         }
         let index =
             chosen.unwrap_or_else(|| self.route.choose(&event, self.turn, self.lanes.len()));
@@ -134,7 +153,7 @@ impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
     #[inline(always)]
     fn push_to_pair(&mut self, event: T) -> Result<(), T> {
         let (core, seen) = (&*self.core, self.seen);
-        if !R::FANS_OUT || !core.is_still(seen) {
+        if !core.is_still(seen) {
             return Err(event);
         }
         let Some((first, last)) = pair(&mut self.lanes, self.pair) else {
