@@ -62,8 +62,7 @@ fn a_staged_batch_arrives_complete_and_in_order() {
     });
 }
 
-/// Sixteen slots, so that the reader takes four at a time and finds the end of a run without
-/// looking at every stamp.
+/// Sixteen slots, so that the reader takes four at a time.
 fn with_runs_of_four<T>() -> (Producer<T>, Consumer<T>) {
     RingOptions::new()
         .first_sequence(u64::MAX)
@@ -72,19 +71,48 @@ fn with_runs_of_four<T>() -> (Producer<T>, Consumer<T>) {
 }
 
 #[test]
-fn a_run_is_all_there_although_few_stamps_were_read() {
-    model_without_light_fences(
-        "spsc::a_run_is_all_there_although_few_stamps_were_read",
-        || {
-            let (mut producer, mut consumer) = with_runs_of_four();
-            let writer = thread::spawn(move || {
-                assert_eq!(producer.push_batch(&mut (10..14)), 4);
-                assert_eq!(producer.try_push(14), Ok(()));
-            });
-            assert_eq!(collect(&mut consumer, 5), [10, 11, 12, 13, 14]);
-            writer.join().expect("writer");
-        },
-    );
+fn a_batch_is_all_there_when_its_leader_is() {
+    model_without_light_fences("spsc::a_batch_is_all_there_when_its_leader_is", || {
+        let (mut producer, mut consumer) = with_runs_of_four();
+        let writer = thread::spawn(move || {
+            assert_eq!(producer.push_batch(&mut (10..14)), 4);
+            assert_eq!(producer.try_push(14), Ok(()));
+        });
+        assert_eq!(collect(&mut consumer, 5), [10, 11, 12, 13, 14]);
+        writer.join().expect("writer");
+    });
+}
+
+#[test]
+fn what_was_taken_back_is_not_delivered() {
+    model_without_light_fences("spsc::what_was_taken_back_is_not_delivered", || {
+        let ledger = Ledger::new(6);
+        let events = ledger.clone();
+        let (mut producer, mut consumer) = with_runs_of_four();
+        let writer = thread::spawn(move || {
+            for id in 0..3 {
+                assert!(matches!(producer.stage(events.event(id)), Ok(None)));
+            }
+            drop(producer.unstage(None));
+            producer.discard();
+            push_when_there_is_room(&mut producer, events.event(3));
+            for id in 4..6 {
+                assert!(matches!(producer.stage(events.event(id)), Ok(None)));
+            }
+            drop(producer.unstage(None));
+            producer.publish();
+        });
+        let mut seen = Vec::new();
+        while seen.len() < 2 {
+            consumer.drain(usize::MAX, |event| seen.push(event.id()));
+            thread::yield_now();
+        }
+        writer.join().expect("writer");
+        consumer.drain(usize::MAX, |event| seen.push(event.id()));
+        assert_eq!(seen, [3, 4]);
+        drop(consumer);
+        ledger.assert_each_dropped_once();
+    });
 }
 
 #[test]
@@ -148,6 +176,28 @@ fn a_withdrawn_batch_is_dropped_once_and_stepped_over() {
             assert_eq!(seen, [2]);
             drop(consumer);
             ledger.assert_each_dropped_once();
+        },
+    );
+}
+
+#[test]
+fn whoever_finds_a_claim_settled_finds_it_counted() {
+    model_without_light_fences(
+        "spsc::whoever_finds_a_claim_settled_finds_it_counted",
+        || {
+            let (mut producer, consumer) = smallest();
+            let monitor = consumer.monitor();
+            let watcher = thread::spawn(move || {
+                let claimed = monitor.claimed();
+                while !monitor.settled_until(claimed) {
+                    thread::yield_now();
+                }
+                let before = claimed.wrapping_sub(monitor.first_sequence());
+                assert!(monitor.aborted() >= before, "{before} claimed");
+            });
+            let refused = producer.try_push_if(10, || false);
+            assert_eq!(refused, Err(PushError::NotAdmitted(10)));
+            watcher.join().expect("watcher");
         },
     );
 }

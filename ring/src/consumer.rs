@@ -52,8 +52,6 @@ pub struct Consumer<T> {
     slots: View<T>,
     /// Events after which progress must be reported.
     quantum: u64,
-    /// Stamps are published in the order of sequences.
-    in_order: bool,
     /// Abandoned claims that this side has stepped over.
     aborted: u64,
     /// The next sequence to consume. This thread's alone.
@@ -72,7 +70,6 @@ impl<T> Consumer<T> {
         Self {
             slots: *ring.slots,
             quantum: ring.quantum(),
-            in_order: ring.is_in_order(),
             aborted: 0,
             ring,
             head,
@@ -93,71 +90,34 @@ impl<T> Consumer<T> {
     pub fn poll(&mut self, limit: usize) -> usize {
         let wanted = (limit as u64).min(self.quantum);
         if self.ready < wanted {
-            if !self.slots.is_stamped(self.head.wrapping_add(self.ready)) {
-                return self.ready as usize;
-            }
             self.find_ready(wanted);
         }
         self.ready.min(limit as u64) as usize
     }
 
-    /// Something more is stamped: finds out how much, up to `wanted`.
+    /// Looks at one stamp after the other, as far as `wanted`; steps over abandoned ones at the head
+    /// and stops at others.
     #[inline(always)]
     fn find_ready(&mut self, wanted: u64) {
-        if self.in_order {
-            let end = self.stamped_in_order(wanted);
-            // After the stamps (R1): an abandoned claim among them has been counted.
-            if self.ring.aborted() == self.aborted {
-                self.ready = end;
-                return;
-            }
-        }
-        self.ready_one_by_one(wanted);
-    }
-
-    /// Where the stamps end, at `wanted` or before, given that the next one is there and that
-    /// stamps are in order: steps that double, then bisection. A full run is found with a handful
-    /// of looks, a single event with two.
-    #[inline(always)]
-    fn stamped_in_order(&self, wanted: u64) -> u64 {
-        let is_stamped = |ahead: u64| self.slots.is_stamped(self.head.wrapping_add(ahead));
-        let (mut stamped, mut step) = (self.ready, 1);
-        loop {
-            let next = (stamped + step).min(wanted - 1);
-            if next == stamped {
-                return wanted;
-            }
-            if !is_stamped(next) {
-                // Between the two.
-                let mut pending = next;
-                while pending - stamped > 1 {
-                    let middle = stamped + (pending - stamped) / 2;
-                    if is_stamped(middle) {
-                        stamped = middle
-                    } else {
-                        pending = middle
-                    }
-                }
-                return pending;
-            }
-            stamped = next;
-            step *= 2;
-        }
-    }
-
-    /// Looks at each stamp; steps over abandoned ones at the head and stops at others.
-    fn ready_one_by_one(&mut self, wanted: u64) {
         while self.ready < wanted {
-            match self.slots.state(self.head.wrapping_add(self.ready)) {
-                SlotState::Published => self.ready += 1,
-                SlotState::Aborted if self.ready == 0 => {
-                    self.aborted += 1;
-                    self.head = self.head.wrapping_add(1);
-                    self.report();
+            let next = self.head.wrapping_add(self.ready);
+            let run = self.slots.published_from(next, wanted - self.ready);
+            self.ready += run;
+            if run == 0 {
+                if self.ready > 0 || self.slots.state(next) != SlotState::Aborted {
+                    return;
                 }
-                SlotState::Aborted | SlotState::Pending => break,
+                self.step_over();
             }
         }
+    }
+
+    /// Steps over an abandoned claim at the head.
+    #[cold]
+    fn step_over(&mut self) {
+        self.aborted += 1;
+        self.head = self.head.wrapping_add(1);
+        self.report();
     }
 
     /// Ready event `index`, counted from the head.
@@ -223,7 +183,8 @@ impl<T> Consumer<T> {
     pub fn published(&self) -> usize {
         let is_pending =
             |ahead: u64| self.slots.state(self.head.wrapping_add(ahead)) == SlotState::Pending;
-        // Stamps are published in order (or nearly, by many producers).
+        // Stamps are published in order: nearly, by many producers, and by one that has staged
+        // values, whose followers may be counted a moment too early.
         let (mut low, mut high) = (self.ready, self.slots.capacity());
         while low < high {
             let middle = low + (high - low) / 2;

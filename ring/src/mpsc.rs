@@ -61,7 +61,7 @@ pub(crate) fn pair<T>(
     capacity: usize,
     factory: Option<&mut dyn FnMut() -> T>,
 ) -> Result<(SharedProducer<T>, Consumer<T>), CapacityError> {
-    let ring = Arc::new(Ring::new(options, capacity, false, factory)?);
+    let ring = Arc::new(Ring::new(options, capacity, factory)?);
     let producer = SharedProducer {
         ring: Arc::clone(&ring),
         handles: Some(StdArc::new(())),

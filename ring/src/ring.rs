@@ -44,8 +44,6 @@ pub(crate) struct Ring<T> {
     closed: AtomicU32,
     /// Claims that were abandoned: counted before their stamps, by producers, rarely.
     pub(crate) aborted: CachePadded<AtomicU64>,
-    /// One producer stamps in the order of its claims.
-    in_order: bool,
     pub(crate) producers: CachePadded<ProducerWords>,
     consumer: CachePadded<ConsumerWords>,
     /// Where producers wait for room, and for everything to be consumed.
@@ -99,7 +97,6 @@ impl<T> Ring<T> {
     pub(crate) fn new(
         options: &RingOptions,
         capacity: usize,
-        in_order: bool,
         factory: Option<&mut dyn FnMut() -> T>,
     ) -> Result<Self, CapacityError> {
         let first = options.first_sequence;
@@ -110,7 +107,6 @@ impl<T> Ring<T> {
             quantum: release_quantum(capacity as u64),
             closed: AtomicU32::new(0),
             aborted: CachePadded::new(AtomicU64::new(0)),
-            in_order,
             producers: CachePadded::new(ProducerWords {
                 claimed: AtomicU64::new(first),
                 reserved: AtomicU64::new(first),
@@ -130,19 +126,6 @@ impl<T> Ring<T> {
     #[inline(always)]
     pub(crate) fn fences(&self) -> FencePair {
         self.room.fences()
-    }
-
-    /// Whether stamps are published in the order of sequences.
-    pub(crate) fn is_in_order(&self) -> bool {
-        self.in_order
-    }
-
-    /// Claims that were abandoned so far.
-    #[inline(always)]
-    pub(crate) fn aborted(&self) -> u64 {
-        // Relaxed: counted before the stamp (R1), so whoever acquired that one, or a later one of
-        // the same producer, sees it.
-        self.aborted.load(Ordering::Relaxed)
     }
 
     /// How far the consumer may run before it must publish its progress.

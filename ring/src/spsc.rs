@@ -4,8 +4,8 @@
 //! past `claimed` belong to this producer as far as the consumer has released, and values can be
 //! *staged* there, invisible to all, before they are claimed. A broadcast stages a copy on every
 //! ring first, so that user code (a `clone`, a fill closure, an iterator) runs only while nothing
-//! is promised to anybody; the claim, the look at the caller's condition and the stamps follow
-//! without user code in between.
+//! is promised to anybody; the claim, the look at the caller's condition and the leader's stamp
+//! (`slots.rs`) follow without user code in between.
 #![expect(
     unsafe_code,
     reason = "the claim makes this side the owner of unstamped slots"
@@ -71,7 +71,7 @@ pub(crate) fn pair<T>(
     capacity: usize,
     factory: Option<&mut dyn FnMut() -> T>,
 ) -> Result<(Producer<T>, Consumer<T>), CapacityError> {
-    let ring = Arc::new(Ring::new(options, capacity, true, factory)?);
+    let ring = Arc::new(Ring::new(options, capacity, factory)?);
     // The reader's place counts too: it may have been made with fences of another kind.
     let plain = !ring.slots.is_recycled()
         && ring.fences().is_light_free()
@@ -318,9 +318,9 @@ impl<T> Producer<T> {
         }
         // SAFETY: past `claimed`, below `limit`: only this producer may claim it, and the consumer
         // has released its previous lap (R2); unstamped.
-        let displaced = unsafe { self.slots.put(self.next(), value) };
-        self.staged += 1;
-        self.short = false;
+        let sequence = self.next();
+        let displaced = unsafe { self.slots.put(sequence, value) };
+        self.staged_at(sequence);
         Ok(displaced)
     }
 
@@ -351,6 +351,7 @@ impl<T> Producer<T> {
         let room = self.room(limit).min(limit);
         self.short = false;
         let first = self.next();
+        let leader = self.ring.claimed();
         let slots = self.slots;
         let mut count = Count {
             total: &mut self.staged,
@@ -360,7 +361,12 @@ impl<T> Producer<T> {
             let Some(value) = values.next() else { break };
             // SAFETY: past `claimed` and below `limit`: ours, released by the consumer (R2),
             // unstamped.
-            let displaced = unsafe { slots.put(first.wrapping_add(count.staged), value) };
+            let sequence = first.wrapping_add(count.staged);
+            let displaced = unsafe { slots.put(sequence, value) };
+            if sequence != leader {
+                // SAFETY: written just now, and the leader is pending.
+                unsafe { slots.follow(sequence) };
+            }
             count.staged += 1;
             drop(displaced);
         }
@@ -388,10 +394,23 @@ impl<T> Producer<T> {
         }
         // SAFETY: ours as in `stage`; recycled, so it holds a value; the reference ends with the
         // closure.
-        fill(unsafe { self.slots.value_mut(self.next()) });
+        let sequence = self.next();
+        fill(unsafe { self.slots.value_mut(sequence) });
+        self.staged_at(sequence);
+        Ok(())
+    }
+
+    /// A value stands at `sequence`, the next one. The first that is staged is the leader of the
+    /// others: they are stamped at once, beside their values, and nobody looks past the leader
+    /// before its own stamp (R1), with which all are published.
+    #[inline(always)]
+    fn staged_at(&mut self, sequence: u64) {
+        if self.staged > 0 {
+            // SAFETY: written, and the leader is pending.
+            unsafe { self.slots.follow(sequence) };
+        }
         self.staged += 1;
         self.short = false;
-        Ok(())
     }
 
     /// Values staged and not yet published.
@@ -420,6 +439,10 @@ impl<T> Producer<T> {
         } else {
             claimed.wrapping_add(self.staged)
         };
+        if self.staged > 0 {
+            // SAFETY: ours, and its leader is pending.
+            unsafe { self.slots.unfollow(sequence) };
+        }
         // SAFETY: the slot was staged, so it is ours, unstamped and holds a value; recycled slots
         // get one back.
         let value = unsafe {
@@ -445,22 +468,19 @@ impl<T> Producer<T> {
         }
     }
 
-    /// Publishes every staged value, claiming it first if that has not been done, in order.
-    /// Payloads were written before; the stamps follow in one run. The consumer is not woken:
-    /// see [`Producer::notify`].
+    /// Publishes every staged value, claiming it first if that has not been done: with one stamp,
+    /// whatever their number. The consumer is not woken: see [`Producer::notify`].
     #[inline(always)]
     pub fn publish(&mut self) {
         self.announce();
-        let end = self.ring.claimed();
-        let mut sequence = end.wrapping_sub(self.staged);
-        self.staged = 0;
+        let staged = core::mem::take(&mut self.staged);
         self.announced = false;
         self.short = self.plain;
-        let slots = self.slots;
-        while sequence != end {
-            // SAFETY: claimed by the only producer and written by `stage`; given up here.
-            unsafe { slots.publish(sequence) };
-            sequence = sequence.wrapping_add(1);
+        if staged > 0 {
+            let leader = self.ring.claimed().wrapping_sub(staged);
+            // SAFETY: claimed by the only producer and written by `stage`, as are its followers;
+            // all are given up here.
+            unsafe { self.slots.publish(leader) };
         }
     }
 
@@ -476,15 +496,18 @@ impl<T> Producer<T> {
             return;
         }
         let end = self.ring.claimed();
-        let mut sequence = end.wrapping_sub(core::mem::take(&mut self.staged));
+        let staged = core::mem::take(&mut self.staged);
+        let leader = end.wrapping_sub(staged);
         self.short = self.plain;
         let mut panic = FirstPanic::default();
-        while sequence != end {
-            // SAFETY: staged, so ours, unstamped and holding a value; the abort below gives it up
-            // without anybody reading it.
-            panic.during(|| unsafe { self.slots.dispose(sequence) });
-            self.abandon(sequence);
-            sequence = sequence.wrapping_add(1);
+        for ahead in 0..staged {
+            // SAFETY: staged, so ours and holding a value; nobody looks at it, for the leader is
+            // pending, and it is abandoned below.
+            panic.during(|| unsafe { self.slots.dispose(leader.wrapping_add(ahead)) });
+        }
+        // The leader last: while it is pending nobody looks at the stamps of its followers.
+        for ahead in (0..staged).rev() {
+            self.abandon(leader.wrapping_add(ahead));
         }
         panic.resume();
     }
@@ -500,9 +523,14 @@ impl<T> Producer<T> {
         while !self.announced && self.staged > keep {
             self.staged -= 1;
             self.short = self.plain && self.staged == 0;
+            let sequence = self.next();
+            if self.staged > 0 {
+                // SAFETY: ours, and its leader is pending.
+                unsafe { self.slots.unfollow(sequence) };
+            }
             // SAFETY: staged, so ours, unstamped and holding a value; past `staged` from here on,
             // so nobody reads it before it is written again.
-            panic.during(|| unsafe { self.slots.dispose(self.next()) });
+            panic.during(|| unsafe { self.slots.dispose(sequence) });
         }
         panic.resume();
     }
