@@ -25,7 +25,8 @@ impl WorkerLoop {
             engine: &self.engine,
             worker: &self.worker,
         };
-        Worker::new(Arc::clone(&self.worker)).run_and_leave(&self.engine, WaitStrategy::park());
+        Worker::new(Arc::clone(&self.worker))
+            .run_and_leave(&self.engine, WaitStrategy::park().idle());
     }
 }
 

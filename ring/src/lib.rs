@@ -7,7 +7,7 @@
 //! ```text
 //!   producer                        slots                       consumer
 //!   claim: counter + 1      ┌───────┬───────┬───────┐
-//!   write: value ─────────▶ │stamp│v│stamp│v│stamp│v│ ◀──── poll: stamp of my next slot
+//!   write: value ─────────▶ │v│stamp│v│stamp│v│stamp│ ◀──── poll: stamp of my next slot
 //!   publish: stamp ───────▶ └───────┴───────┴───────┘       read: value
 //!        ▲                                                  release, lazily: counter
 //!        └──────────── may run one lap ahead of ─────────────────────┘

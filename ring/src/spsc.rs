@@ -316,9 +316,9 @@ impl<T> Producer<T> {
         if self.room(1) == 0 {
             return Err(PushError::Full(value));
         }
+        let sequence = self.next();
         // SAFETY: past `claimed`, below `limit`: only this producer may claim it, and the consumer
         // has released its previous lap (R2); unstamped.
-        let sequence = self.next();
         let displaced = unsafe { self.slots.put(sequence, value) };
         self.staged_at(sequence);
         Ok(displaced)
@@ -359,9 +359,9 @@ impl<T> Producer<T> {
         };
         while count.staged < room {
             let Some(value) = values.next() else { break };
+            let sequence = first.wrapping_add(count.staged);
             // SAFETY: past `claimed` and below `limit`: ours, released by the consumer (R2),
             // unstamped.
-            let sequence = first.wrapping_add(count.staged);
             let displaced = unsafe { slots.put(sequence, value) };
             if sequence != leader {
                 // SAFETY: written just now, and the leader is pending.
@@ -392,9 +392,9 @@ impl<T> Producer<T> {
         if self.room(1) == 0 {
             return Err(ClaimError::Full);
         }
+        let sequence = self.next();
         // SAFETY: ours as in `stage`; recycled, so it holds a value; the reference ends with the
         // closure.
-        let sequence = self.next();
         fill(unsafe { self.slots.value_mut(sequence) });
         self.staged_at(sequence);
         Ok(())

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 /// Looks in quick succession before the first spin: about one cache-line transfer's time, so that an
 /// answer that is on its way is not met by a pause instruction.
 const LOOKS: u32 = again(32);
-/// Looks and spins before the first yield.
+/// Looks and spins before the first yield, for a thread that has its core to itself.
 const SPINS: u32 = again(256);
 /// Yields before the next step.
 const YIELDS: u32 = again(64);
@@ -99,8 +99,20 @@ impl WaitStrategy {
     pub const fn idle(self) -> Idle {
         Idle {
             strategy: self,
+            spins: SPINS,
             rounds: 0,
             sleep: SHORTEST_SLEEP,
+        }
+    }
+
+    /// As [`WaitStrategy::idle`], for a thread that has its core to share with others of its kind: it
+    /// yields as soon as it has looked, because what it waits for may have to come by way of one of
+    /// those, and each spin is theirs. A busy spin stays one.
+    #[must_use]
+    pub const fn idle_among_others(self) -> Idle {
+        Idle {
+            spins: LOOKS,
+            ..self.idle()
         }
     }
 
@@ -162,6 +174,8 @@ impl std::error::Error for UnknownWaitStrategy {}
 #[derive(Debug, Clone)]
 pub struct Idle {
     strategy: WaitStrategy,
+    /// Looks and spins before the first yield.
+    spins: u32,
     rounds: u32,
     sleep: Duration,
 }
@@ -190,9 +204,9 @@ impl Idle {
         match self.strategy.kind {
             _ if rounds < LOOKS => Step::Look,
             Kind::BusySpin => Step::Spin,
-            _ if rounds < SPINS => Step::Spin,
+            _ if rounds < self.spins => Step::Spin,
             Kind::SpinThenYield => Step::Yield,
-            _ if rounds < SPINS + YIELDS => Step::Yield,
+            _ if rounds < self.spins + YIELDS => Step::Yield,
             Kind::Park => Step::Park,
             Kind::Backoff => {
                 let sleep = self.sleep;
@@ -300,6 +314,22 @@ mod tests {
             Step::Yield => 1,
             Step::Sleep(_) | Step::Park => 2,
         }));
+    }
+
+    #[test]
+    fn among_others_a_thread_yields_as_soon_as_it_has_looked() {
+        let first = |mut idle: Idle| (0..400).map(|_| idle.next_step()).collect::<Vec<_>>();
+        for strategy in [
+            WaitStrategy::spin_then_yield(),
+            WaitStrategy::backoff(),
+            WaitStrategy::park(),
+        ] {
+            let steps = first(strategy.idle_among_others());
+            assert_eq!(steps[LOOKS as usize - 1], Step::Look, "{strategy}");
+            assert_eq!(steps[LOOKS as usize], Step::Yield, "{strategy}");
+        }
+        let steps = first(WaitStrategy::busy_spin().idle_among_others());
+        assert_eq!(steps[399], Step::Spin);
     }
 
     #[test]

@@ -229,7 +229,8 @@ impl EngineBuilder {
                 .rfind(on_this)
                 .map_or(self.wait, |(_, strategy)| *strategy);
             let neighbours = cpus.iter().filter(|other| **other == cpu).count();
-            let degraded = wanted.is_busy_spin() && neighbours > 1 && !self.manual;
+            let has_neighbours = neighbours > 1 && !self.manual;
+            let degraded = wanted.is_busy_spin() && has_neighbours;
             infos.push(WorkerInfo {
                 id: crate::WorkerId::new(index as u32),
                 cpu: cpu.filter(|_| self.pinning != Pinning::Off),
@@ -241,6 +242,7 @@ impl EngineBuilder {
                     wanted
                 },
                 degraded,
+                has_neighbours,
                 thread: if self.manual {
                     String::new()
                 } else {

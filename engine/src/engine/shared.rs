@@ -163,6 +163,8 @@ pub struct WorkerInfo {
     pub wait: WaitStrategy,
     /// Whether the strategy was degraded so.
     pub degraded: bool,
+    /// Other workers have the same CPU: this one yields to them without spinning first.
+    pub(crate) has_neighbours: bool,
     /// The thread's name; empty in a manual engine.
     pub thread: String,
 }

@@ -48,7 +48,12 @@ pub(crate) fn start(
             // The builder waits for this.
             let _ = started.send(failed);
             if runs {
-                Worker::new(Arc::clone(&worker)).run_and_leave(&engine, info.wait);
+                let idle = if info.has_neighbours {
+                    info.wait.idle_among_others()
+                } else {
+                    info.wait.idle()
+                };
+                Worker::new(Arc::clone(&worker)).run_and_leave(&engine, idle);
             }
             drop(leave);
         })

@@ -8,8 +8,8 @@ use super::shared::{Drain, EngineShared, Mail, Phase, Status, WorkerShared};
 use super::wait_graph::Acting;
 use crate::fault::Payload;
 use crate::walk::{self, Depth};
+use corecast_ring::Idle;
 use corecast_ring::sync::spin_loop;
-use corecast_ring::{Idle, WaitStrategy};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -78,10 +78,9 @@ impl Worker {
     }
 
     /// Drains until the engine is closed and everything is delivered, or abandoned.
-    pub(crate) fn run(&mut self, engine: &EngineShared, wait: WaitStrategy) {
+    pub(crate) fn run(&mut self, engine: &EngineShared, mut idle: Idle) {
         let _acting = Acting::as_worker(self.shared.key);
         let _inside = Depth::enter_unlimited();
-        let mut idle = wait.idle();
         loop {
             let delivered = self.turn(engine);
             if delivered > 0 {
@@ -101,8 +100,8 @@ impl Worker {
 
     /// As [`Worker::run`]; then the lanes are dropped on this thread, so that emitters find them
     /// closed, and so is what removed listeners had captured.
-    pub(crate) fn run_and_leave(mut self, engine: &EngineShared, wait: WaitStrategy) {
-        self.run(engine, wait);
+    pub(crate) fn run_and_leave(mut self, engine: &EngineShared, idle: Idle) {
+        self.run(engine, idle);
         self.drop_lanes();
         let signals = engine.live_signals();
         signals
