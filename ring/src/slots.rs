@@ -603,6 +603,14 @@ mod tests {
     }
 
     #[test]
+    fn a_value_begins_where_its_slot_does_and_the_stamp_follows() {
+        let slots = Slots::<[u64; 7]>::new(4, 0, None).expect("four slots");
+        let value = slots.value_at(1).addr().get();
+        assert_eq!(value % LINE, 0);
+        assert_eq!(slots.stamp_at(1).addr().get(), value + 56);
+    }
+
+    #[test]
     fn stamps_stand_apart_where_they_would_take_another_line() {
         assert_eq!(
             (View::<[u64; 8]>::STRIDE, View::<[u64; 8]>::APART),

@@ -70,6 +70,9 @@ fn memory_is_at_least_what_was_asked_for() {
         short >= 64.0 * 64.0 && long >= 1024.0 * 64.0,
         "{short} {long}"
     );
-    assert_eq!(long - short, 960.0 * 64.0);
+    // To less than a byte a slot: what the epoch lets go of meanwhile is freed here as well, and that may
+    // be another test's.
+    let a_slot = (long - short) / 960.0;
+    assert!((a_slot - 64.0).abs() < 0.5, "{short} {long}");
     assert!(bytes("its listener, which captures 8 bytes") >= 8.0 + 16.0);
 }
