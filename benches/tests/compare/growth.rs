@@ -52,27 +52,3 @@ fn every_picture_has_its_file_and_its_figures() {
         assert!(page.contains(&format!("## {title}\n")), "{title}");
     }
 }
-
-#[test]
-fn memory_is_at_least_what_was_asked_for() {
-    let folder = TempDir::new().expect("a temporary folder");
-    let none = Extent { most: 0, ..SMALL };
-    growth::write(folder.path(), none, CpuPair::choose(), |_| {}).expect("nothing but memory");
-    let csv = fs::read_to_string(folder.path().join("figures.csv")).expect("written");
-    let bytes = |what: &str| -> f64 {
-        let line = csv.lines().find(|line| line.contains(what));
-        let last = line.and_then(|line| line.rsplit(',').next());
-        last.and_then(|bytes| bytes.parse().ok()).expect(what)
-    };
-    // A slot is a cache line: 56 bytes and a stamp.
-    let (short, long) = (bytes("a lane of 64 events"), bytes("a lane of 1024 events"));
-    assert!(
-        short >= 64.0 * 64.0 && long >= 1024.0 * 64.0,
-        "{short} {long}"
-    );
-    // To less than a byte a slot: what the epoch lets go of meanwhile is freed here as well, and that may
-    // be another test's.
-    let a_slot = (long - short) / 960.0;
-    assert!((a_slot - 64.0).abs() < 0.5, "{short} {long}");
-    assert!(bytes("its listener, which captures 8 bytes") >= 8.0 + 16.0);
-}
