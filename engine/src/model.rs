@@ -1,11 +1,12 @@
 //! For models alone: engines without threads of their own, whose workers a model runs on its threads.
 
 use crate::engine::Engine;
-use crate::engine::shared::{EngineShared, WorkerShared};
+use crate::engine::shared::EngineShared;
 use crate::engine::shutdown::Running;
 use crate::engine::thread::Leave;
 use crate::engine::wait_graph::Acting;
 use crate::engine::worker::Worker;
+use crate::engine::worker_shared::WorkerShared;
 use core::fmt;
 use corecast_ring::WaitStrategy;
 use std::sync::Arc;

@@ -177,26 +177,6 @@ impl<T> Consumer<T> {
         }
     }
 
-    /// How many events from the head on have been published, abandoned ones included. Found by
-    /// bisection over the stamps, without touching the producers' line.
-    #[must_use]
-    pub fn published(&self) -> usize {
-        let is_pending =
-            |ahead: u64| self.slots.state(self.head.wrapping_add(ahead)) == SlotState::Pending;
-        // Stamps are published in order: nearly, by many producers, and by one that has staged
-        // values, whose followers may be counted a moment too early.
-        let (mut low, mut high) = (self.ready, self.slots.capacity());
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if is_pending(middle) {
-                high = middle
-            } else {
-                low = middle + 1
-            }
-        }
-        low as usize
-    }
-
     /// Slots from the head to the end of the ring's memory.
     #[must_use]
     pub fn until_wrap(&self) -> usize {
@@ -204,12 +184,30 @@ impl<T> Consumer<T> {
         (capacity - (self.head & (capacity - 1))) as usize
     }
 
-    /// Whether the event `ahead` places past the head has been published.
+    /// Whether the event `ahead` places past the head has been published, and all before it that were not
+    /// abandoned.
+    ///
+    /// # Complexity
+    ///
+    /// A look at each stamp past the events that [`Consumer::poll`] has seen.
     #[must_use]
     pub fn is_published(&self, ahead: usize) -> bool {
+        let state = |ahead: u64| self.slots.state(self.head.wrapping_add(ahead));
+        let ahead = ahead as u64;
+        // One after the other: behind one that is pending there may be values that are only staged.
+        ahead < self.slots.capacity()
+            && (self.ready..ahead).all(|before| state(before) != SlotState::Pending)
+            && state(ahead) == SlotState::Published
+    }
+
+    /// Whether the slot `ahead` places past the head bears this lap's stamp: a hint that the ring may be
+    /// filled that far, for one look. The value may be only staged, or its claim abandoned.
+    #[must_use]
+    #[inline(always)]
+    pub fn is_stamped(&self, ahead: usize) -> bool {
         let ahead = ahead as u64;
         ahead < self.slots.capacity()
-            && self.slots.state(self.head.wrapping_add(ahead)) == SlotState::Published
+            && self.slots.state(self.head.wrapping_add(ahead)) != SlotState::Pending
     }
 
     /// Whether an event is waiting at the head, or an abandoned sequence that the next

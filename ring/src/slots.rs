@@ -336,7 +336,7 @@ impl<T> View<T> {
         let first_stamp = self.stamp_at(first);
         let mut count = 0;
         while count < limit {
-            // SAFETY: short of the end of the stamps.
+            // SAFETY: `first + count` lies before the end of the memory, as the limit says.
             let stamp = unsafe { first_stamp.byte_add(count as usize * Self::STAMP_STRIDE) };
             // SAFETY: as in `stamp`. Acquire (R1): as in `state`.
             let stamp = unsafe { stamp.as_ref() }.load(Ordering::Acquire);
@@ -481,18 +481,20 @@ impl<T> View<T> {
             .store(published(sequence), Ordering::Release);
     }
 
-    /// Stamps `sequence` as published with its leader, an earlier sequence that is pending: until that
-    /// is published nobody comes to look at this stamp.
+    /// Stamps `sequence` as published with `leader`, an earlier sequence that is pending: until that is
+    /// published nobody takes this stamp for more than a hint. The leader itself stays pending.
     ///
     /// # Safety
     ///
-    /// Nobody but the caller may claim `sequence` and its leader, the value has been written, and all
-    /// sequences between the two are followers as well.
+    /// Nobody but the caller may claim either sequence, the value has been written, and all sequences
+    /// between the two are followers as well.
     #[inline(always)]
-    pub(crate) unsafe fn follow(&self, sequence: u64) {
-        // Relaxed: the leader's stamp (R1) releases this one with the values.
-        self.stamp(sequence)
-            .store(published(sequence), Ordering::Relaxed);
+    pub(crate) unsafe fn follow(&self, sequence: u64, leader: u64) {
+        if sequence != leader {
+            // Relaxed: the leader's stamp (R1) releases this one with the values.
+            self.stamp(sequence)
+                .store(published(sequence), Ordering::Relaxed);
+        }
     }
 
     /// Takes the stamp of a follower back.
@@ -501,10 +503,12 @@ impl<T> View<T> {
     ///
     /// As [`View::follow`], and nobody follows behind it.
     #[inline(always)]
-    pub(crate) unsafe fn unfollow(&self, sequence: u64) {
-        // Relaxed: the leader's stamp releases it, whatever comes of that.
-        self.stamp(sequence)
-            .store(vacant(sequence, self.capacity()), Ordering::Relaxed);
+    pub(crate) unsafe fn unfollow(&self, sequence: u64, leader: u64) {
+        if sequence != leader {
+            // Relaxed: the leader's stamp releases it, whatever comes of that.
+            self.stamp(sequence)
+                .store(vacant(sequence, self.capacity()), Ordering::Relaxed);
+        }
     }
 
     /// Stamps `sequence` as abandoned.

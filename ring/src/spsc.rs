@@ -281,15 +281,22 @@ impl<T> Producer<T> {
         self.limit.wrapping_sub(next)
     }
 
+    /// The sequence of the first staged value, or of the next one when there is none: the leader, by
+    /// whose stamp all are published (R1).
+    #[inline(always)]
+    fn leader(&self) -> u64 {
+        let claimed = self.ring.claimed();
+        if self.announced {
+            claimed.wrapping_sub(self.staged)
+        } else {
+            claimed
+        }
+    }
+
     /// The sequence of the next value to stage.
     #[inline(always)]
     fn next(&self) -> u64 {
-        let claimed = self.ring.claimed();
-        if self.announced {
-            claimed
-        } else {
-            claimed.wrapping_add(self.staged)
-        }
+        self.leader().wrapping_add(self.staged)
     }
 
     #[inline(always)]
@@ -350,8 +357,7 @@ impl<T> Producer<T> {
         );
         let room = self.room(limit).min(limit);
         self.short = false;
-        let first = self.next();
-        let leader = self.ring.claimed();
+        let (leader, first) = (self.leader(), self.next());
         let slots = self.slots;
         let mut count = Count {
             total: &mut self.staged,
@@ -363,10 +369,8 @@ impl<T> Producer<T> {
             // SAFETY: past `claimed` and below `limit`: ours, released by the consumer (R2),
             // unstamped.
             let displaced = unsafe { slots.put(sequence, value) };
-            if sequence != leader {
-                // SAFETY: written just now, and the leader is pending.
-                unsafe { slots.follow(sequence) };
-            }
+            // SAFETY: written just now; the leader is pending, and those between follow it.
+            unsafe { slots.follow(sequence, leader) };
             count.staged += 1;
             drop(displaced);
         }
@@ -400,17 +404,25 @@ impl<T> Producer<T> {
         Ok(())
     }
 
-    /// A value stands at `sequence`, the next one. The first that is staged is the leader of the
-    /// others: they are stamped at once, beside their values, and nobody looks past the leader
-    /// before its own stamp (R1), with which all are published.
+    /// Counts the value that stands at `sequence`, the next one.
     #[inline(always)]
     fn staged_at(&mut self, sequence: u64) {
-        if self.staged > 0 {
-            // SAFETY: written, and the leader is pending.
-            unsafe { self.slots.follow(sequence) };
-        }
+        // SAFETY: written; the leader is pending, and those between follow it.
+        unsafe { self.slots.follow(sequence, self.leader()) };
         self.staged += 1;
         self.short = false;
+    }
+
+    /// Counts the last staged value no longer, and returns where it stands: a slot that is this side's,
+    /// unstamped, and holds a value.
+    fn step_back(&mut self) -> u64 {
+        let leader = self.leader();
+        self.staged -= 1;
+        self.short = self.plain && self.staged == 0;
+        let sequence = leader.wrapping_add(self.staged);
+        // SAFETY: staged, and the last one; the leader is pending.
+        unsafe { self.slots.unfollow(sequence, leader) };
+        sequence
     }
 
     /// Values staged and not yet published.
@@ -431,20 +443,8 @@ impl<T> Producer<T> {
         {
             return None;
         }
-        self.staged -= 1;
-        self.short = self.plain && self.staged == 0;
-        let claimed = self.ring.claimed();
-        let sequence = if self.announced {
-            claimed.wrapping_sub(1)
-        } else {
-            claimed.wrapping_add(self.staged)
-        };
-        if self.staged > 0 {
-            // SAFETY: ours, and its leader is pending.
-            unsafe { self.slots.unfollow(sequence) };
-        }
-        // SAFETY: the slot was staged, so it is ours, unstamped and holds a value; recycled slots
-        // get one back.
+        let sequence = self.step_back();
+        // SAFETY: as `step_back` says; recycled slots get a value back.
         let value = unsafe {
             self.ring
                 .slots
@@ -473,11 +473,10 @@ impl<T> Producer<T> {
     #[inline(always)]
     pub fn publish(&mut self) {
         self.announce();
-        let staged = core::mem::take(&mut self.staged);
+        let leader = self.leader();
         self.announced = false;
         self.short = self.plain;
-        if staged > 0 {
-            let leader = self.ring.claimed().wrapping_sub(staged);
+        if core::mem::take(&mut self.staged) > 0 {
             // SAFETY: claimed by the only producer and written by `stage`, as are its followers;
             // all are given up here.
             unsafe { self.slots.publish(leader) };
@@ -492,12 +491,12 @@ impl<T> Producer<T> {
     /// With the first panic of a value's drop, when all are dropped.
     #[cold]
     pub fn withdraw(&mut self) {
-        if !core::mem::take(&mut self.announced) {
+        if !self.announced {
             return;
         }
-        let end = self.ring.claimed();
+        let leader = self.leader();
+        self.announced = false;
         let staged = core::mem::take(&mut self.staged);
-        let leader = end.wrapping_sub(staged);
         self.short = self.plain;
         let mut panic = FirstPanic::default();
         for ahead in 0..staged {
@@ -521,15 +520,9 @@ impl<T> Producer<T> {
     pub fn discard_to(&mut self, keep: u64) {
         let mut panic = FirstPanic::default();
         while !self.announced && self.staged > keep {
-            self.staged -= 1;
-            self.short = self.plain && self.staged == 0;
-            let sequence = self.next();
-            if self.staged > 0 {
-                // SAFETY: ours, and its leader is pending.
-                unsafe { self.slots.unfollow(sequence) };
-            }
-            // SAFETY: staged, so ours, unstamped and holding a value; past `staged` from here on,
-            // so nobody reads it before it is written again.
+            let sequence = self.step_back();
+            // SAFETY: as `step_back` says; past `staged` from here on, so nobody reads it before it
+            // is written again.
             panic.during(|| unsafe { self.slots.dispose(sequence) });
         }
         panic.resume();

@@ -106,6 +106,24 @@ macro_rules! __thread_local {
 
 use std::time::Duration;
 
+/// Numbers that are given out once in the life of the process. Not a part of any model, which it
+/// outlives: it orders nothing.
+#[derive(Debug)]
+pub struct Numbers(core::sync::atomic::AtomicU64);
+
+impl Numbers {
+    /// The first number will be `first`.
+    #[must_use]
+    pub const fn from(first: u64) -> Self {
+        Self(core::sync::atomic::AtomicU64::new(first))
+    }
+
+    /// The next number.
+    pub fn next(&self) -> u64 {
+        self.0.fetch_add(1, core::sync::atomic::Ordering::Relaxed)
+    }
+}
+
 /// Locks `mutex` whether or not a thread panicked while it held it: no state behind a lock of
 /// this project is left half changed by a panic.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -1,154 +1,13 @@
-//! A run of events on its way from a lane through the listeners.
-//!
-//! [`Run::deliver`] is the way of nearly every run. Where a listener panics, errs or has to stop in the
-//! middle, a [`Delivery`] goes on from the [`Place`] that the run had come to; and so it does from the
-//! beginning where late listeners join, batch listeners take part, or successes have to be told.
+//! The long way of a run through the listeners: whatever [`Run::deliver`] does not do, or has stopped at.
 
-use super::core::SignalCore;
-use super::listener::{Lane, Step};
-use super::post::{Join, Post};
-use crate::engine::shared::ABANDONED;
+use super::post::Join;
+use super::run::{Place, Run, Stopped};
+use crate::engine::worker_shared::ABANDONED;
 use crate::error::BoxError;
 use crate::fault::{Fault, FaultKind, FaultPolicy, Payload};
-use crate::listener::set::{Array, Record, is_skipped};
-use crate::walk::{guarded, isolate};
+use crate::listener::set::is_skipped;
+use crate::walk::isolate;
 use core::cell::Cell;
-use corecast_ring::Consumer;
-
-/// What a run is made of.
-pub(super) struct Run<'a, T: Send + 'static> {
-    pub(super) array: &'a Array<Lane<T>>,
-    pub(super) record: &'a Record,
-    pub(super) lane: &'a Consumer<T>,
-    pub(super) post: &'a Post<T>,
-    pub(super) core: &'a SignalCore<T>,
-}
-
-impl<T: Send + 'static> Clone for Run<'_, T> {
-    fn clone(&self) -> Self {
-        *self
-    }
-}
-
-impl<T: Send + 'static> Copy for Run<'_, T> {}
-
-/// Where a run has come to: in cells, out of reach of a panic.
-#[derive(Default)]
-pub(super) struct Place {
-    step: Step,
-    /// The listener to be called next, or in its call.
-    listener: Cell<usize>,
-    /// Of listeners that take events in turn, the event that they are at.
-    event: Cell<usize>,
-    /// Calls that did not reach their listener.
-    skipped: Cell<usize>,
-}
-
-/// Why a run does not go on the short way.
-enum Stopped {
-    /// There has been an interrupt; no call is in hand.
-    Interrupted,
-    /// A call has come back: there is an interrupt, or the listener erred.
-    Returned(Result<(), BoxError>),
-    /// A call has not.
-    Panicked(Payload),
-}
-
-impl<T: Send + 'static> Run<'_, T> {
-    /// Hands `ready` events to the listeners, each event to all of them before the next one; how many
-    /// went through all: fewer only if the engine has been abandoned.
-    #[inline(always)]
-    pub(super) fn deliver(self, ready: usize) -> usize {
-        let place = Place::default();
-        let listeners = self.array.len();
-        let walked = match listeners {
-            0 => return ready,
-            1 => guarded(|| self.alone(&place, ready)),
-            _ => guarded(|| self.in_turn(&place, ready)),
-        };
-        let stopped = match walked {
-            Ok(Ok(())) => {
-                let calls = ready * listeners - place.skipped.get();
-                self.record.count_delivered(calls);
-                return ready;
-            }
-            Ok(Err(stopped)) => stopped,
-            Err(payload) => Stopped::Panicked(payload),
-        };
-        self.go_on(&place, ready, stopped)
-    }
-
-    /// A listener alone takes the whole run at once.
-    #[inline(always)]
-    fn alone(&self, place: &Place, ready: usize) -> Result<(), Stopped> {
-        let step = &place.step;
-        step.seen.set(self.post.worker.interrupts());
-        if step.seen.get() & ABANDONED != 0 {
-            return Err(Stopped::Interrupted);
-        }
-        step.end.set(ready);
-        match self.array.call(0, self.lane, step) {
-            Ok(()) if step.next.get() == ready => Ok(()),
-            Err(error) if step.next.get() == 0 && is_skipped(&error) => {
-                place.skipped.set(ready);
-                Ok(())
-            }
-            returned => Err(Stopped::Returned(returned)),
-        }
-    }
-
-    /// Several listeners take each event in turn.
-    #[inline(always)]
-    fn in_turn(&self, place: &Place, ready: usize) -> Result<(), Stopped> {
-        let step = &place.step;
-        let seen = self.post.worker.interrupts();
-        step.seen.set(seen);
-        if seen & ABANDONED != 0 {
-            return Err(Stopped::Interrupted);
-        }
-        for event in 0..ready {
-            place.event.set(event);
-            step.end.set(event + 1);
-            for (listener, entry) in self.array.entries().iter().enumerate() {
-                place.listener.set(listener);
-                step.next.set(event);
-                // Before each call (I1).
-                if self.post.worker.interrupts() != seen {
-                    return Err(Stopped::Interrupted);
-                }
-                match entry.call(self.lane, step) {
-                    Ok(()) => {}
-                    Err(error) if is_skipped(&error) => place.skipped.set(place.skipped.get() + 1),
-                    Err(error) => return Err(Stopped::Returned(Err(error))),
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Goes on the long way with a run that has stopped.
-    #[cold]
-    #[inline(never)]
-    fn go_on(self, place: &Place, ready: usize, stopped: Stopped) -> usize {
-        let delivery = Delivery::new(self, place, &[], ready);
-        let before = place.event.get() * self.array.len() + place.listener.get();
-        delivery.count(before - place.skipped.get());
-        match stopped {
-            Stopped::Interrupted => {
-                delivery.look_up();
-            }
-            Stopped::Returned(returned) => {
-                delivery.in_call.set(true);
-                delivery.settle(place.listener.get(), returned);
-            }
-            Stopped::Panicked(payload) => {
-                delivery.in_call.set(true);
-                delivery.on_panic(payload);
-            }
-        }
-        delivery.finish()
-    }
-}
 
 /// A run that may be anything. Everything that a panic must not take along is in cells, so that
 /// [`Delivery::go`] carries on where it stopped.
@@ -184,6 +43,35 @@ impl<'a, T: Send + 'static> Delivery<'a, T> {
             segment: Cell::new((0, run.array.len())),
             delivered: Cell::new(0),
         }
+    }
+
+    /// Goes on with a run of `ready` events that has stopped at `place`; how many went through all
+    /// listeners.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn resume(
+        run: Run<'a, T>,
+        place: &'a Place,
+        ready: usize,
+        stopped: Stopped,
+    ) -> usize {
+        let delivery = Self::new(run, place, &[], ready);
+        let before = place.event.get() * run.array.len() + place.listener.get();
+        delivery.count(before - place.skipped.get());
+        match stopped {
+            Stopped::Interrupted => {
+                delivery.look_up();
+            }
+            Stopped::Returned(returned) => {
+                delivery.in_call.set(true);
+                delivery.settle(place.listener.get(), returned);
+            }
+            Stopped::Panicked(payload) => {
+                delivery.in_call.set(true);
+                delivery.on_panic(payload);
+            }
+        }
+        delivery.finish()
     }
 
     /// How many events went through all listeners: all, unless the run was cut.

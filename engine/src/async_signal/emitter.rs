@@ -10,7 +10,7 @@ use super::route::{Broadcast, Route, Routing};
 use super::sampling;
 use super::waiting;
 use crate::context::Context;
-use crate::engine::shared::{Drain, Mail, Status, WorkerShared};
+use crate::engine::worker_shared::{Drain, Mail, Status, WorkerShared};
 use crate::fault::{Fault, FaultKind};
 use crate::overflow::{FlushError, Overflow, RejectReason, Rejected};
 use crate::walk::isolate;

@@ -1,12 +1,13 @@
 //! A lane as its worker drains it: what is ready, who gets it, what is done with it after.
 
 use super::core::SignalCore;
-use super::delivery::{Delivery, Place, Run};
+use super::delivery::Delivery;
 use super::lane_counters::LaneCounters;
 use super::listener::Lane;
 use super::post::{Join, LaneId, Post};
-use crate::engine::shared::Drain;
+use super::run::{Place, Run};
 use crate::engine::worker::discard;
+use crate::engine::worker_shared::Drain;
 use crate::fault::{Fault, FaultKind, FaultPolicy};
 use crate::listener::set::OwnedReader;
 use crate::walk::isolate;
@@ -79,9 +80,9 @@ impl<T: Send + 'static> LaneDrain<T> {
         if ready == self.longest_run()
             && self
                 .consumer
-                .is_published(self.counters.high_water().max(ready))
+                .is_stamped(self.counters.high_water().max(ready))
         {
-            depth = self.consumer.published();
+            depth = self.consumer.len();
         }
         self.counters.saw_depth(depth);
     }

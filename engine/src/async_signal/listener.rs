@@ -2,7 +2,7 @@
 
 use super::batch::Batch;
 use crate::WorkerId;
-use crate::engine::shared::WorkerShared;
+use crate::engine::worker_shared::WorkerShared;
 use crate::error::BoxError;
 use crate::listener::set::{OwnedListener, Spec};
 use crate::listener::{Meta, Options, listener_options};

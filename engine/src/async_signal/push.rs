@@ -9,7 +9,7 @@ use super::sampling::SampledLanes;
 use super::staging::Staging;
 use super::waiting::{self, Wait};
 use crate::context::Context;
-use crate::engine::shared::Status;
+use crate::engine::worker_shared::Status;
 use crate::overflow::{Overflow, RejectReason, Rejected};
 use corecast_ring::{Producer, PushError};
 

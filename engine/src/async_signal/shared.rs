@@ -14,7 +14,7 @@ use super::lane_counters::LaneCounters;
 use super::post::{LaneId, Post};
 use super::route::Route;
 use super::waiting::{self, Wait};
-use crate::engine::shared::{Mail, Status};
+use crate::engine::worker_shared::{Mail, Status};
 use crate::overflow::{Overflow, RejectReason, Rejected};
 use cache_padded::CachePadded;
 use core::cell::Cell;

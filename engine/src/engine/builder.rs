@@ -1,17 +1,18 @@
 //! Building an engine.
 
 use super::reporter::{Handler, Reporter};
-use super::shared::{EngineShared, WorkerInfo, WorkerShared};
+use super::shared::EngineShared;
 use super::shutdown::Running;
 use super::thread;
 use super::wait_graph::WorkerKey;
 use super::worker::Worker;
+use super::worker_shared::{WorkerInfo, WorkerShared};
 use super::{Engine, manual::Manual};
 use crate::fault::Fault;
 use crate::integrations::life;
 use core::fmt;
-use core::sync::atomic::{AtomicU64, Ordering};
 use corecast_affinity::{Cores, CpuId, PinStatus, Pinning, Placement, PlacementError, ThreadError};
+use corecast_ring::sync::Numbers;
 use corecast_ring::{Fences, WaitStrategy};
 use std::sync::Arc;
 
@@ -255,9 +256,8 @@ impl EngineBuilder {
 }
 
 fn next_engine_id() -> u64 {
-    // Not of the facade: a process-wide counter that orders nothing.
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    NEXT.fetch_add(1, Ordering::Relaxed)
+    static NEXT: Numbers = Numbers::from(0);
+    NEXT.next()
 }
 
 impl fmt::Debug for EngineBuilder {

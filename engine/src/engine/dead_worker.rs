@@ -2,7 +2,7 @@
 //! give a worker a lane that panics.
 
 use super::Engine;
-use super::shared::{Drain, Mail};
+use super::worker_shared::{Drain, Mail};
 use crate::{
     AsyncSignal, Cores, FlushError, RejectReason, Subscription, WorkerId, WorkerListener,
     WorkerState,

@@ -6,9 +6,10 @@
 //! T1 in two cases: either the look finds the workers, or they are given back under the lock after it,
 //! and the phase that was stored before that look is seen.
 
-use super::shared::{EngineShared, Phase, Status};
+use super::shared::{EngineShared, Phase};
 use super::wait_graph::{Waiting, WorkerKey};
 use super::worker::{Worker, discard_unread};
+use super::worker_shared::Status;
 use core::fmt;
 use corecast_ring::sync::{Condvar, Mutex, lock, wait_on};
 use std::time::Instant;

@@ -1,6 +1,7 @@
 //! An engine's counters at one moment.
 
-use super::shared::{EngineShared, Status, WorkerShared};
+use super::shared::EngineShared;
+use super::worker_shared::{Status, WorkerShared};
 use crate::WorkerId;
 use crate::metrics::{Rates, SignalMetrics};
 use std::time::Instant;

@@ -11,22 +11,24 @@ pub(crate) mod shutdown;
 pub(crate) mod thread;
 pub(crate) mod wait_graph;
 pub(crate) mod worker;
+pub(crate) mod worker_shared;
 
 pub use builder::{EngineBuilder, EngineError};
 pub use manual::RunError;
 pub use metrics::{EngineMetrics, WorkerMetrics, WorkerState};
-pub use shared::WorkerInfo;
 pub use shutdown::ShutdownReport;
+pub use worker_shared::WorkerInfo;
 
 use crate::WorkerId;
 use crate::async_signal::AsyncSignalBuilder;
 use crate::fault::FaultQueue;
 use core::fmt;
 use corecast_ring::WaitStrategy;
-use shared::{EngineShared, Mail};
+use shared::EngineShared;
 use shutdown::{Ending, Lifecycle, Running};
 use std::sync::Arc;
 use std::time::Duration;
+use worker_shared::Mail;
 
 /// How long dropping the last handle waits.
 const DROP_LIMIT: Duration = Duration::from_secs(1);

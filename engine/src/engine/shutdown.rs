@@ -11,8 +11,9 @@
 
 use super::manual::NoTurn;
 use super::reporter::Reporter;
-use super::shared::{EngineShared, Phase, SignalControl, Status, WorkerInfo};
+use super::shared::{EngineShared, Phase, SignalControl};
 use super::wait_graph::{ThreadMark, Waiting};
+use super::worker_shared::{Status, WorkerInfo};
 use crate::WorkerId;
 use crate::integrations::life;
 use corecast_affinity::{PinCheck, PinError, PinStatus, PinnedThread};

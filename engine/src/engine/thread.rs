@@ -1,9 +1,10 @@
 //! A worker's thread: pinned, set up, drained on, and left in order whatever happens.
 
 use super::builder::{EngineError, OnStart};
-use super::shared::{EngineShared, Status, WorkerInfo, WorkerShared};
+use super::shared::EngineShared;
 use super::wait_graph::Acting;
 use super::worker::{Worker, discard_unread};
+use super::worker_shared::{Status, WorkerInfo, WorkerShared};
 use crate::fault::panic_message;
 use crate::integrations::life;
 use corecast_affinity::{PinStatus, PinnedThread, Pinning, ThreadConfig};

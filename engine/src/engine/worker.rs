@@ -4,8 +4,9 @@
 //! *cold*, and each sweep looks at a slice of them, so that a thousand idle lanes do not stand
 //! between a busy lane and its worker. Before it sleeps, a worker looks at every lane.
 
-use super::shared::{Drain, EngineShared, Mail, Phase, Status, WorkerShared};
+use super::shared::{EngineShared, Phase};
 use super::wait_graph::Acting;
+use super::worker_shared::{Drain, Mail, Status, WorkerShared};
 use crate::fault::Payload;
 use crate::walk::{self, Depth};
 use corecast_ring::Idle;

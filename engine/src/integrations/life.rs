@@ -6,7 +6,8 @@
     expect(unused_variables, reason = "without the feature nobody is told")
 )]
 
-use crate::engine::shared::{EngineShared, WorkerInfo};
+use crate::engine::shared::EngineShared;
+use crate::engine::worker_shared::WorkerInfo;
 use crate::{ShutdownReport, WorkerId};
 use std::time::Duration;
 

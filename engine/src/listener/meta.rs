@@ -2,7 +2,7 @@
 
 use core::fmt;
 use core::panic::Location;
-use corecast_ring::sync::{AtomicU32, Ordering};
+use corecast_ring::sync::{AtomicU32, Numbers, Ordering};
 use std::sync::Arc;
 
 /// Identifies a listener within the process. Never used again.
@@ -11,14 +11,8 @@ pub struct ListenerId(u64);
 
 impl ListenerId {
     pub(crate) fn next() -> Self {
-        // Not of the facade: a process-wide counter that orders nothing, and must outlive a model.
-        static NEXT: std::sync::Mutex<u64> = std::sync::Mutex::new(1);
-        let mut next = NEXT
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
-        let id = *next;
-        *next += 1;
-        Self(id)
+        static NEXT: Numbers = Numbers::from(1);
+        Self(NEXT.next())
     }
 
     /// The number behind the id: higher for listeners made later.

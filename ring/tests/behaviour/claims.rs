@@ -139,11 +139,11 @@ fn a_reader_sees_how_far_the_ring_is_published_from_anywhere_in_it() {
             assert_eq!(producer.push_batch(&mut (0..3)), 3);
             assert_eq!(consumer.drain(usize::MAX, |_| {}), 3);
             assert_eq!(producer.push_batch(&mut (0..published)), published);
-            assert_eq!(consumer.published(), published);
             consumer.poll(1);
-            assert_eq!(consumer.published(), published, "also after a look");
+            assert_eq!(consumer.len(), published);
             for ahead in 0..10 {
                 assert_eq!(consumer.is_published(ahead), ahead < published, "{ahead}");
+                assert_eq!(consumer.is_stamped(ahead), ahead < published, "{ahead}");
             }
             let index = first.wrapping_add(3) % 8;
             assert_eq!(consumer.until_wrap() as u64, 8 - index);
@@ -152,12 +152,30 @@ fn a_reader_sees_how_far_the_ring_is_published_from_anywhere_in_it() {
 }
 
 #[test]
-fn an_abandoned_sequence_counts_as_published_and_is_no_event() {
+fn what_is_staged_is_neither_published_nor_counted() {
+    let (mut producer, mut consumer) = spsc(8).expect("eight slots");
+    producer.try_push(0).expect("room");
+    assert_eq!(producer.stage_from(&mut (1..4), u64::MAX), 3);
+    let published = |consumer: &corecast_ring::Consumer<u64>| {
+        [0, 1, 2, 3, 4].map(|ahead| consumer.is_published(ahead))
+    };
+    assert_eq!(published(&consumer), [true, false, false, false, false]);
+    assert_eq!((consumer.len(), consumer.poll(8)), (1, 1));
+    assert!(consumer.is_stamped(0) && !consumer.is_stamped(1));
+    producer.discard_to(2);
+    producer.publish();
+    assert_eq!(published(&consumer), [true, true, true, false, false]);
+    assert_eq!(consumer.len(), 3);
+    assert!(!consumer.is_stamped(3));
+}
+
+#[test]
+fn an_abandoned_sequence_is_stepped_over_and_is_no_event() {
     let (mut producer, consumer) = spsc(8).expect("eight slots");
     producer.try_push(0).expect("room");
     assert!(producer.try_push_if(1, || false).is_err());
     producer.try_push(2).expect("room");
-    assert_eq!(consumer.published(), 3);
+    assert_eq!(consumer.len(), 3);
     assert_eq!(
         [0, 1, 2, 3].map(|ahead| consumer.is_published(ahead)),
         [true, false, true, false]

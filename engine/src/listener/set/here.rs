@@ -16,8 +16,8 @@
 
 use super::readers::Record;
 use core::cell::{Cell, RefCell};
-use corecast_ring::sync::thread_local;
-use std::sync::{Arc, PoisonError};
+use corecast_ring::sync::{Numbers, thread_local};
+use std::sync::Arc;
 
 /// Records that a thread knows, at most; readers beyond that walk the general way there.
 const KNOWN: usize = 128;
@@ -58,13 +58,10 @@ impl Drop for Records {
 
 /// This thread's number.
 fn here() -> Option<Home> {
-    // Not of the facade: process-wide, and must outlive a model.
-    static NEXT: std::sync::Mutex<u64> = std::sync::Mutex::new(1);
+    static NEXT: Numbers = Numbers::from(1);
     let taken = |number: &Cell<u64>| {
         if number.get() == Home::UNKNOWN {
-            let mut next = NEXT.lock().unwrap_or_else(PoisonError::into_inner);
-            number.set(*next);
-            *next += 1;
+            number.set(NEXT.next());
         }
         Home(number.get())
     };

@@ -14,7 +14,7 @@ use core::cell::{Cell, RefCell};
 use core::mem::ManuallyDrop;
 use core::ops::Deref;
 use core::ptr;
-use corecast_ring::sync::thread_local;
+use corecast_ring::sync::{Numbers, thread_local};
 use crossbeam_epoch::{Collector, Guard, LocalHandle};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -60,10 +60,8 @@ pub(super) struct Place(usize);
 
 impl Place {
     pub(super) fn next() -> Self {
-        use core::sync::atomic::{AtomicUsize, Ordering};
-        // Not of the facade: a process-wide counter that orders nothing.
-        static NEXT: AtomicUsize = AtomicUsize::new(0);
-        Self(NEXT.fetch_add(1, Ordering::Relaxed) % PLACES)
+        static NEXT: Numbers = Numbers::from(0);
+        Self(NEXT.next() as usize % PLACES)
     }
 }
 
