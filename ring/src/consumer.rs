@@ -281,7 +281,7 @@ impl<T> Consumer<T> {
         self.head = sequence.wrapping_add(1);
         // SAFETY: seen published, and this is the only consumer; the cursor is past it, so it is
         // taken once, and it is not released before the next line.
-        let value = unsafe { self.slots.take(sequence, None) };
+        let value = unsafe { self.slots.take(sequence) };
         self.report();
         Ok(value)
     }

@@ -137,7 +137,7 @@ impl<T> SharedClaim<'_, T> {
             return None;
         }
         // SAFETY: claimed by this guard, unstamped, and holding the value written before.
-        Some(unsafe { self.producer.ring.slots.take(self.sequence, None) })
+        Some(unsafe { self.producer.ring.slots.take(self.sequence) })
     }
 
     /// Changes the recycled value in place.

@@ -382,25 +382,58 @@ impl<T> View<T> {
         }
     }
 
-    /// Takes the value of an unstamped or consumed slot out, leaving `displaced` on a recycled
-    /// ring.
+    /// As [`View::put`], for a value that is moved once, however large it is: `held` gives its value, and
+    /// on a recycled ring receives the one that was there.
     ///
     /// # Safety
     ///
-    /// The caller owns the slot (as claimant before the stamp, or as consumer after it), the slot
-    /// holds a value, and on a recycled ring `displaced` is `Some`.
+    /// As [`View::put`]; `held` is `Some`.
     #[inline(always)]
-    pub(crate) unsafe fn take(&self, sequence: u64, displaced: Option<T>) -> T {
-        // SAFETY: exclusive and initialised by the caller's contract; the slot counts as empty
-        // from here on unless `displaced` refills it.
-        let value = self
-            .cell(sequence)
-            .with_mut(|slot| unsafe { slot.cast::<T>().read() });
-        if let Some(displaced) = displaced {
-            // SAFETY: still the caller's slot, and just emptied.
-            unsafe { self.init_value(sequence, displaced) };
+    pub(crate) unsafe fn put_held(&self, sequence: u64, held: &mut Option<T>) {
+        let Some(value) = held else { return };
+        if self.recycled {
+            // SAFETY: exclusive by the caller's contract; recycled slots always hold a value.
+            self.cell(sequence)
+                .with_mut(|slot| unsafe { slot.cast::<T>().swap(value) });
+            return;
         }
-        value
+        let value: *const T = value;
+        // SAFETY: exclusive by the caller's contract, and no part of `held`.
+        self.cell(sequence)
+            .with_mut(|slot| unsafe { slot.cast::<T>().copy_from_nonoverlapping(value, 1) });
+        // SAFETY: the value is the slot's now; `held` gives it up without dropping it.
+        unsafe { core::ptr::write(held, None) };
+    }
+
+    /// Takes the value of an unstamped slot back into `held`, which on a recycled ring gives the one that
+    /// stays there.
+    ///
+    /// # Safety
+    ///
+    /// The caller is the claimant and has not stamped the slot; the slot holds a value; on a recycled
+    /// ring `held` is `Some`.
+    pub(crate) unsafe fn take_held(&self, sequence: u64, held: &mut Option<T>) {
+        match held {
+            // SAFETY: exclusive and initialised by the caller's contract.
+            Some(value) if self.recycled => self
+                .cell(sequence)
+                .with_mut(|slot| unsafe { slot.cast::<T>().swap(value) }),
+            // SAFETY: the same.
+            _ => *held = Some(unsafe { self.take(sequence) }),
+        }
+    }
+
+    /// Takes the value of an unstamped or consumed slot out, on a ring whose slots are not recycled.
+    ///
+    /// # Safety
+    ///
+    /// The caller owns the slot (as claimant before the stamp, or as consumer after it), and the slot
+    /// holds a value. It counts as empty from here on.
+    #[inline(always)]
+    pub(crate) unsafe fn take(&self, sequence: u64) -> T {
+        // SAFETY: exclusive and initialised by the caller's contract.
+        self.cell(sequence)
+            .with_mut(|slot| unsafe { slot.cast::<T>().read() })
     }
 
     /// # Safety

@@ -1,11 +1,7 @@
 //! The single producer: claims with a plain store, publishes with a stamp.
 //!
-//! Edges R1–R4 are in `ring.rs` and `slots.rs`. What is special here: nobody else claims, so slots
-//! past `claimed` belong to this producer as far as the consumer has released, and values can be
-//! *staged* there, invisible to all, before they are claimed. A broadcast stages a copy on every
-//! ring first, so that user code (a `clone`, a fill closure, an iterator) runs only while nothing
-//! is promised to anybody; the claim, the look at the caller's condition and the leader's stamp
-//! (`slots.rs`) follow without user code in between.
+//! Edges R1–R4 are in `ring.rs` and `slots.rs`. What is special here: nobody else claims, so that slots
+//! past `claimed` belong to this producer as far as the consumer has released.
 #![expect(
     unsafe_code,
     reason = "the claim makes this side the owner of unstamped slots"
@@ -20,10 +16,13 @@ use crate::ring::{Ring, RingOptions};
 use crate::slots::View;
 use crate::sync::{Arc, Ordering, compiler_fence};
 use crate::wait::WaitStrategy;
+pub use claimed::{ClaimRefused, ClaimedSlot, ShortSlot};
 use core::fmt;
-use core::mem::ManuallyDrop;
 use std::sync::Arc as StdArc;
 use std::time::Instant;
+
+mod claimed;
+mod staging;
 
 /// The writing half of a ring with one writer.
 ///
@@ -187,10 +186,7 @@ impl<T> Producer<T> {
         self.assert_nothing_staged();
         self.claim_to(sequence.wrapping_add(1));
         self.ring.fences().light();
-        let slot = ClaimedSlot {
-            producer: self,
-            sequence,
-        };
+        let slot = ClaimedSlot::new(self, sequence);
         // Refused, or a panic in `admit`: dropping the slot abandons it.
         if admit() {
             Ok(slot)
@@ -222,10 +218,7 @@ impl<T> Producer<T> {
         self.claim_to(sequence.wrapping_add(1));
         // F1, which is known to be a compiler fence.
         compiler_fence(Ordering::SeqCst);
-        let slot = ShortSlot(ClaimedSlot {
-            producer: self,
-            sequence,
-        });
+        let slot = ShortSlot::new(self, sequence);
         // Refused, or a panic in `admit`: dropping the slot abandons it.
         if admit() { Some(slot) } else { None }
     }
@@ -279,262 +272,6 @@ impl<T> Producer<T> {
         }
         self.refresh(next);
         self.limit.wrapping_sub(next)
-    }
-
-    /// The sequence of the first staged value, or of the next one when there is none: the leader, by
-    /// whose stamp all are published (R1).
-    #[inline(always)]
-    fn leader(&self) -> u64 {
-        let claimed = self.ring.claimed();
-        if self.announced {
-            claimed.wrapping_sub(self.staged)
-        } else {
-            claimed
-        }
-    }
-
-    /// The sequence of the next value to stage.
-    #[inline(always)]
-    fn next(&self) -> u64 {
-        self.leader().wrapping_add(self.staged)
-    }
-
-    #[inline(always)]
-    fn assert_not_announced(&self) {
-        assert!(
-            !self.announced,
-            "staged values are announced: publish or withdraw them first"
-        );
-    }
-
-    /// Writes `value` into the next free slot, visible to nobody until [`Producer::publish`].
-    /// On a recycled ring the value it displaces comes back.
-    ///
-    /// # Errors
-    ///
-    /// [`PushError::Full`] with the value.
-    ///
-    /// # Panics
-    ///
-    /// After [`Producer::announce`], before the values are published or withdrawn.
-    #[inline(always)]
-    pub fn stage(&mut self, value: T) -> Result<Option<T>, PushError<T>> {
-        self.assert_not_announced();
-        if self.room(1) == 0 {
-            return Err(PushError::Full(value));
-        }
-        let sequence = self.next();
-        // SAFETY: past `claimed`, below `limit`: only this producer may claim it, and the consumer
-        // has released its previous lap (R2); unstamped.
-        let displaced = unsafe { self.slots.put(sequence, value) };
-        self.staged_at(sequence);
-        Ok(displaced)
-    }
-
-    /// Stages values as long as there is room, `limit` of them at most, and returns how many.
-    /// Values are taken only when there is room for them. Should the iterator panic, the values it
-    /// had yielded stay staged.
-    ///
-    /// # Panics
-    ///
-    /// As [`Producer::stage`].
-    #[inline(always)]
-    pub fn stage_from(&mut self, values: &mut impl Iterator<Item = T>, limit: u64) -> u64 {
-        /// Keeps what was staged, also when the iterator panics.
-        struct Count<'a> {
-            total: &'a mut u64,
-            staged: u64,
-        }
-        impl Drop for Count<'_> {
-            #[inline(always)]
-            fn drop(&mut self) {
-                *self.total += self.staged;
-            }
-        }
-        assert!(
-            !self.announced,
-            "staged values are announced: publish or withdraw them first"
-        );
-        let room = self.room(limit).min(limit);
-        self.short = false;
-        let (leader, first) = (self.leader(), self.next());
-        let slots = self.slots;
-        let mut count = Count {
-            total: &mut self.staged,
-            staged: 0,
-        };
-        while count.staged < room {
-            let Some(value) = values.next() else { break };
-            let sequence = first.wrapping_add(count.staged);
-            // SAFETY: past `claimed` and below `limit`: ours, released by the consumer (R2),
-            // unstamped.
-            let displaced = unsafe { slots.put(sequence, value) };
-            // SAFETY: written just now; the leader is pending, and those between follow it.
-            unsafe { slots.follow(sequence, leader) };
-            count.staged += 1;
-            drop(displaced);
-        }
-        count.staged
-    }
-
-    /// Stages the next recycled slot after `fill` has changed it in place. Should `fill` panic,
-    /// nothing is staged; the slot keeps what it was given.
-    ///
-    /// # Errors
-    ///
-    /// [`ClaimError::Full`] or [`ClaimError::NotRecycled`].
-    ///
-    /// # Panics
-    ///
-    /// As [`Producer::stage`].
-    #[inline(always)]
-    pub fn stage_with(&mut self, fill: impl FnOnce(&mut T)) -> Result<(), ClaimError> {
-        self.assert_not_announced();
-        if !self.slots.is_recycled() {
-            return Err(ClaimError::NotRecycled);
-        }
-        if self.room(1) == 0 {
-            return Err(ClaimError::Full);
-        }
-        let sequence = self.next();
-        // SAFETY: ours as in `stage`; recycled, so it holds a value; the reference ends with the
-        // closure.
-        fill(unsafe { self.slots.value_mut(sequence) });
-        self.staged_at(sequence);
-        Ok(())
-    }
-
-    /// Counts the value that stands at `sequence`, the next one.
-    #[inline(always)]
-    fn staged_at(&mut self, sequence: u64) {
-        // SAFETY: written; the leader is pending, and those between follow it.
-        unsafe { self.slots.follow(sequence, self.leader()) };
-        self.staged += 1;
-        self.short = false;
-    }
-
-    /// Counts the last staged value no longer, and returns where it stands: a slot that is this side's,
-    /// unstamped, and holds a value.
-    fn step_back(&mut self) -> u64 {
-        let leader = self.leader();
-        self.staged -= 1;
-        self.short = self.plain && self.staged == 0;
-        let sequence = leader.wrapping_add(self.staged);
-        // SAFETY: staged, and the last one; the leader is pending.
-        unsafe { self.slots.unfollow(sequence, leader) };
-        sequence
-    }
-
-    /// Values staged and not yet published.
-    #[must_use]
-    #[inline(always)]
-    pub fn staged(&self) -> u64 {
-        self.staged
-    }
-
-    /// Takes the last staged value back, also when it is the only one and already announced (its
-    /// sequence is then abandoned). On a recycled ring it must be replaced by `displaced` (what
-    /// staging returned); without that, and with nothing to take, the answer is `None`.
-    pub fn unstage(&mut self, displaced: Option<T>) -> Option<T> {
-        let recycled = self.slots.is_recycled();
-        if self.staged == 0
-            || (self.announced && self.staged > 1)
-            || (recycled && displaced.is_none())
-        {
-            return None;
-        }
-        let sequence = self.step_back();
-        // SAFETY: as `step_back` says; recycled slots get a value back.
-        let value = unsafe {
-            self.ring
-                .slots
-                .take(sequence, displaced.filter(|_| recycled))
-        };
-        if core::mem::take(&mut self.announced) {
-            self.abandon(sequence);
-        }
-        Some(value)
-    }
-
-    /// Claims every staged value (R3). The caller issues the light fence, looks at its condition,
-    /// and calls [`Producer::publish`] or [`Producer::withdraw`].
-    #[inline(always)]
-    pub fn announce(&mut self) {
-        if !self.announced {
-            let end = self.ring.claimed().wrapping_add(self.staged);
-            // Relaxed (R3): the caller's light fence orders it before the caller's look.
-            self.ring.producers.claimed.store(end, Ordering::Relaxed);
-            self.announced = true;
-        }
-    }
-
-    /// Publishes every staged value, claiming it first if that has not been done: with one stamp,
-    /// whatever their number. The consumer is not woken: see [`Producer::notify`].
-    #[inline(always)]
-    pub fn publish(&mut self) {
-        self.announce();
-        let leader = self.leader();
-        self.announced = false;
-        self.short = self.plain;
-        if core::mem::take(&mut self.staged) > 0 {
-            // SAFETY: claimed by the only producer and written by `stage`, as are its followers;
-            // all are given up here.
-            unsafe { self.slots.publish(leader) };
-        }
-    }
-
-    /// Abandons the claims of announced values: the values are dropped and the consumer steps
-    /// over their sequences.
-    ///
-    /// # Panics
-    ///
-    /// With the first panic of a value's drop, when all are dropped.
-    #[cold]
-    pub fn withdraw(&mut self) {
-        if !self.announced {
-            return;
-        }
-        let leader = self.leader();
-        self.announced = false;
-        let staged = core::mem::take(&mut self.staged);
-        self.short = self.plain;
-        let mut panic = FirstPanic::default();
-        for ahead in 0..staged {
-            // SAFETY: staged, so ours and holding a value; nobody looks at it, for the leader is
-            // pending, and it is abandoned below.
-            panic.during(|| unsafe { self.slots.dispose(leader.wrapping_add(ahead)) });
-        }
-        // The leader last: while it is pending nobody looks at the stamps of its followers.
-        for ahead in (0..staged).rev() {
-            self.abandon(leader.wrapping_add(ahead));
-        }
-        panic.resume();
-    }
-
-    /// Drops the staged values past the first `keep`, the last one first, unless they are
-    /// announced.
-    ///
-    /// # Panics
-    ///
-    /// With the first panic of a value's drop, when all are dropped.
-    pub fn discard_to(&mut self, keep: u64) {
-        let mut panic = FirstPanic::default();
-        while !self.announced && self.staged > keep {
-            let sequence = self.step_back();
-            // SAFETY: as `step_back` says; past `staged` from here on, so nobody reads it before it
-            // is written again.
-            panic.during(|| unsafe { self.slots.dispose(sequence) });
-        }
-        panic.resume();
-    }
-
-    /// Drops every staged value that is not announced.
-    ///
-    /// # Panics
-    ///
-    /// As [`Producer::discard_to`].
-    pub fn discard(&mut self) {
-        self.discard_to(0);
     }
 
     /// Tells the consumer that something was published (one light fence and one load while it is
@@ -666,80 +403,6 @@ impl<T> Producer<T> {
     #[must_use]
     pub fn monitor(&self) -> crate::Monitor<T> {
         crate::Monitor::new(Arc::clone(&self.ring))
-    }
-}
-
-/// Why [`Producer::claim_if`] claimed nothing.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ClaimRefused {
-    /// No free slot.
-    Full,
-    /// The caller's condition did not hold; a sequence was abandoned.
-    NotAdmitted,
-}
-
-/// A slot whose claim is visible to all and whose value is not there yet. Dropped, it is abandoned.
-#[must_use = "a claimed slot that is not published is abandoned"]
-pub struct ClaimedSlot<'a, T> {
-    producer: &'a mut Producer<T>,
-    sequence: u64,
-}
-
-impl<T> ClaimedSlot<'_, T> {
-    /// Writes the value, publishes it and tells the consumer.
-    #[inline(always)]
-    pub fn publish(self, value: T) {
-        let slot = ManuallyDrop::new(self);
-        let (producer, sequence) = (&*slot.producer, slot.sequence);
-        // SAFETY: claimed by the only producer; it is below `limit`, so the consumer has released
-        // its previous lap (R2); it is unstamped.
-        let displaced = unsafe { producer.slots.put(sequence, value) };
-        // SAFETY: ours and written; not touched by this side again.
-        unsafe { producer.slots.publish(sequence) };
-        producer.ring.notify_consumer();
-        // On a recycled ring the former value dies here, after the event is out.
-        drop(displaced);
-    }
-
-    /// The sequence of the slot.
-    #[must_use]
-    pub fn sequence(&self) -> u64 {
-        self.sequence
-    }
-}
-
-impl<T> Drop for ClaimedSlot<'_, T> {
-    #[inline(always)]
-    fn drop(&mut self) {
-        self.producer.abandon(self.sequence);
-    }
-}
-
-impl<T> fmt::Debug for ClaimedSlot<'_, T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ClaimedSlot")
-            .field("sequence", &self.sequence)
-            .finish_non_exhaustive()
-    }
-}
-
-/// A [`ClaimedSlot`] of a ring without recycled slots and full fences.
-#[derive(Debug)]
-#[must_use = "a claimed slot that is not published is abandoned"]
-pub struct ShortSlot<'a, T>(ClaimedSlot<'a, T>);
-
-impl<T> ShortSlot<'_, T> {
-    /// Writes the value, publishes it and tells the consumer.
-    #[inline(always)]
-    pub fn publish(self, value: T) {
-        let slot = ManuallyDrop::new(self);
-        let (producer, sequence) = (&*slot.0.producer, slot.0.sequence);
-        // SAFETY: as in `ClaimedSlot::publish`. Not recycled: `claim_short` has looked.
-        unsafe { producer.slots.put_and_publish(sequence, value) };
-        // F1 (P1), which is known to be a compiler fence: the stamp before the look at the
-        // consumer's sleep.
-        compiler_fence(Ordering::SeqCst);
-        producer.ready.wake_announced();
     }
 }
 

@@ -273,3 +273,82 @@ fn a_panicking_fill_stages_nothing() {
     producer.publish();
     assert_eq!(consumer.drain(usize::MAX, |value| assert_eq!(*value, 1)), 1);
 }
+
+#[test]
+fn a_held_value_moves_into_its_slot_and_comes_back() {
+    let ledger = Ledger::new(4);
+    let (mut producer, mut consumer) = staged(&ledger, 0..1);
+    let mut held = Some(ledger.event(1));
+    assert!(producer.stage_held(&mut held));
+    assert!(held.is_none());
+    assert!(!producer.stage_held(&mut held), "nothing is held");
+    assert_eq!(producer.staged(), 2);
+    assert!(producer.unstage_held(&mut held));
+    assert_eq!(held.as_ref().expect("taken back").id, 1);
+    assert!(producer.stage_held(&mut held));
+    for id in 2..4 {
+        assert!(producer.stage_held(&mut Some(ledger.event(id))));
+    }
+    producer.publish();
+    assert_eq!(ids(&mut consumer), [0, 1, 2, 3]);
+    ledger.assert_each_dropped_once();
+}
+
+#[test]
+fn a_held_value_stays_where_there_is_no_room_for_it() {
+    let (mut producer, mut consumer) = spsc(2).expect("two slots");
+    let mut held = Some(7);
+    assert!(producer.stage_held(&mut Some(1)) && producer.stage_held(&mut Some(2)));
+    assert!(!producer.stage_held(&mut held));
+    assert_eq!(held, Some(7));
+    producer.announce();
+    assert!(
+        !producer.unstage_held(&mut held),
+        "one of two that are announced"
+    );
+    assert_eq!(held, Some(7));
+    producer.publish();
+    assert_eq!(consumer.pop().ok(), Some(1));
+}
+
+#[test]
+fn a_held_value_changes_places_with_that_of_a_recycled_slot() {
+    let (mut producer, mut consumer) = spsc_recycled(2, || 0).expect("two slots");
+    let mut held = Some(7);
+    assert!(producer.stage_held(&mut held));
+    assert_eq!(held, Some(0));
+    assert!(
+        !producer.unstage_held(&mut None),
+        "the slot would be left empty"
+    );
+    assert!(producer.unstage_held(&mut held));
+    assert_eq!(held, Some(7));
+    producer
+        .claim_if(|| true)
+        .expect("room")
+        .publish_held(&mut held);
+    assert_eq!(held, Some(0));
+    let mut seen = Vec::new();
+    consumer.drain(9, |value| seen.push(*value));
+    assert_eq!(seen, [7]);
+}
+
+#[test]
+fn a_claimed_slot_takes_a_held_value_or_is_abandoned_without_one() {
+    let ledger = Ledger::new(2);
+    let (mut producer, mut consumer) = staged(&ledger, 0..0);
+    let mut held = Some(ledger.event(0));
+    producer
+        .claim_if(|| true)
+        .expect("room")
+        .publish_held(&mut held);
+    assert!(held.is_none());
+    producer
+        .claim_if(|| true)
+        .expect("room")
+        .publish_held(&mut held);
+    assert_eq!(producer.monitor().aborted(), 1);
+    assert!(producer.try_push(ledger.event(1)).is_ok());
+    assert_eq!(ids(&mut consumer), [0, 1]);
+    ledger.assert_each_dropped_once();
+}
