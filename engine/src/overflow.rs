@@ -76,6 +76,12 @@ impl fmt::Display for RejectReason {
     }
 }
 
+/// Why an event was not accepted, and the lane that stands in the way. The event stays where it was.
+pub(crate) struct Refused {
+    pub(crate) reason: RejectReason,
+    pub(crate) lane: usize,
+}
+
 /// An event that was not accepted, with the reason: nothing is lost unless the caller drops it.
 ///
 /// ```

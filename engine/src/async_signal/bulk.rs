@@ -1,9 +1,10 @@
 //! Emitting many events at once.
 
 use super::emitter::{Emitter, LaneState};
+use super::push::WhenFull;
 use super::route::{Route, Routing};
 use super::sampling::SampledLanes;
-use crate::overflow::{BatchRejected, RejectReason};
+use crate::overflow::{BatchRejected, Refused, RejectReason};
 use core::mem::ManuallyDrop;
 use corecast_ring::Producer;
 
@@ -17,7 +18,7 @@ enum Stopped {
     /// Enough is staged.
     Complete,
     /// The next event finds no room, or nobody, at a lane.
-    Refused(RejectReason, usize),
+    Refused(Refused),
 }
 
 /// A piece that met a closed signal.
@@ -61,16 +62,17 @@ impl<T: Send + 'static, R: Route<T>> Piece<'_, T, R> {
             if R::FANS_OUT
                 && let Some(lane) = self.emitter.full_lane()
             {
-                return Stopped::Refused(self.emitter.full_reason(lane), lane);
+                return Stopped::Refused(self.emitter.full(lane));
             }
-            let Some(event) = held.take().or_else(|| events.next()) else {
+            let mut event = held.take().or_else(|| events.next());
+            if event.is_none() {
                 return Stopped::Exhausted;
-            };
+            }
             if R::FANS_OUT {
-                self.stage_everywhere(event);
-            } else if let Err((event, reason, lane)) = self.stage_at_one(event) {
-                *held = Some(event);
-                return Stopped::Refused(reason, lane);
+                self.stage_everywhere(&mut event);
+            } else if let Err(refused) = self.stage_at_one(&mut event) {
+                *held = event;
+                return Stopped::Refused(refused);
             }
         }
         Stopped::Complete
@@ -93,7 +95,7 @@ impl<T: Send + 'static, R: Route<T>> Piece<'_, T, R> {
         let lane = self.emitter.direct_lane()?;
         let producer = &mut self.emitter.lanes[lane].producer;
         if producer.room(1) == 0 {
-            return Some(Stopped::Refused(self.emitter.full_reason(lane), lane));
+            return Some(Stopped::Refused(self.emitter.full(lane)));
         }
         let count = Count {
             producer,
@@ -108,7 +110,8 @@ impl<T: Send + 'static, R: Route<T>> Piece<'_, T, R> {
         })
     }
 
-    fn stage_everywhere(&mut self, event: T) {
+    /// Stages `held` on every active lane, all of which have room.
+    fn stage_everywhere(&mut self, held: &mut Option<T>) {
         let emitter = &mut *self.emitter;
         if emitter.active.is_empty() {
             emitter.record.count_unrouted();
@@ -116,30 +119,29 @@ impl<T: Send + 'static, R: Route<T>> Piece<'_, T, R> {
             return;
         }
         emitter.sample(SampledLanes::Active);
-        let (&last, others) = emitter.active.split_last().unwrap_or((&0, &[]));
-        for &lane in others {
-            // There is room; what a recycled slot displaces is dropped here.
-            drop(emitter.lanes[lane].producer.stage(R::duplicate(&event)));
-        }
-        drop(emitter.lanes[last].producer.stage(event));
+        emitter.stage_copies(held);
         self.staged += 1;
     }
 
-    fn stage_at_one(&mut self, event: T) -> Result<(), (T, RejectReason, usize)> {
+    /// Stages `held` on the one lane that it goes to; refused, it stays where it is.
+    fn stage_at_one(&mut self, held: &mut Option<T>) -> Result<(), Refused> {
         let emitter = &mut *self.emitter;
-        let lane = emitter
-            .route
-            .choose(&event, emitter.turn, emitter.lanes.len());
+        let (turn, lanes) = (emitter.turn, emitter.lanes.len());
+        let route = |event: &T| emitter.route.choose(event, turn, lanes);
+        let lane = held.as_ref().map_or(0, route);
         match emitter.lanes[lane].state {
-            LaneState::Dead => return Err((event, RejectReason::WorkerDead, lane)),
+            LaneState::Dead => {
+                let reason = RejectReason::WorkerDead;
+                return Err(Refused { reason, lane });
+            }
             LaneState::Idle => {
                 emitter.record.count_unrouted();
                 self.unrouted += 1;
             }
             LaneState::Active => {
                 emitter.sample(SampledLanes::One(lane));
-                if let Err(refused) = emitter.lanes[lane].producer.stage(event) {
-                    return Err((refused.into_inner(), emitter.full_reason(lane), lane));
+                if !emitter.lanes[lane].producer.stage_held(held) {
+                    return Err(emitter.full(lane));
                 }
                 self.staged += 1;
             }
@@ -221,18 +223,24 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
                     });
                 }
             }
-            let (reason, lane) = match stopped {
+            let refused = match stopped {
                 Stopped::Exhausted => return Ok(accepted),
                 Stopped::Complete => continue,
-                Stopped::Refused(reason, lane) => (reason, lane),
+                Stopped::Refused(refused) => refused,
             };
-            let Some(event) = held.take().or_else(|| events.next()) else {
+            if held.is_none() {
+                held = events.next();
+            }
+            if held.is_none() {
                 return Ok(accepted);
-            };
-            match self.overflow(reason, lane, self.core.options.overflow, None) {
-                Ok(true) => held = Some(event),
-                Ok(false) => accepted += 1,
-                Err(reason) => return self.reject_batch(accepted, reason, Some(event)),
+            }
+            match self.overflow(refused, WhenFull::AsBuilt) {
+                Ok(true) => {}
+                Ok(false) => {
+                    held = None;
+                    accepted += 1;
+                }
+                Err(reason) => return self.reject_batch(accepted, reason, held),
             }
         }
     }

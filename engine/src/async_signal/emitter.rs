@@ -5,6 +5,7 @@ use super::core::SignalCore;
 use super::lane::{LaneDrain, Sample};
 use super::lane_counters::LaneCounters;
 use super::post::{LaneId, Post};
+use super::push::WhenFull;
 use super::record::EmitterRecord;
 use super::route::{Broadcast, Route, Routing};
 use super::sampling;
@@ -12,7 +13,7 @@ use super::waiting;
 use crate::context::Context;
 use crate::engine::worker_shared::{Drain, Mail, Status, WorkerShared};
 use crate::fault::{Fault, FaultKind};
-use crate::overflow::{FlushError, Overflow, RejectReason, Rejected};
+use crate::overflow::{FlushError, RejectReason, Rejected};
 use crate::walk::isolate;
 use core::cell::Cell;
 use core::fmt;
@@ -322,10 +323,7 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
     where
         R: Route<T>,
     {
-        match self.push(event) {
-            Ok(()) => Ok(()),
-            Err(refused) => self.emit_refused(refused, self.core.options.overflow, None),
-        }
+        self.push(event, WhenFull::AsBuilt)
     }
 
     /// Emits an event if every lane has room: never waits, whatever the signal's [`Overflow`], and
@@ -339,10 +337,7 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
     where
         R: Route<T>,
     {
-        match self.push(event) {
-            Ok(()) => Ok(()),
-            Err(refused) => self.emit_refused(refused, Overflow::Reject, None),
-        }
+        self.push(event, WhenFull::Reject)
     }
 
     /// Emits an event; while a lane is full, waits for room until `context` is cancelled or its
@@ -357,10 +352,7 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
     where
         R: Route<T>,
     {
-        match self.push(event) {
-            Ok(()) => Ok(()),
-            Err(refused) => self.emit_refused(refused, Overflow::Wait, Some(context)),
-        }
+        self.push(event, WhenFull::WaitWithin(context))
     }
 }
 

@@ -1,6 +1,7 @@
 //! Emitting by changing a recycled slot in place.
 
 use super::emitter::{Emitter, LaneState};
+use super::push::WhenFull;
 use super::route::Routing;
 use super::sampling::SampledLanes;
 use super::staging::Staging;
@@ -64,8 +65,8 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
             let Some(lane) = self.full_lane() else {
                 return Ok(true);
             };
-            let reason = self.full_reason(lane);
-            if !self.overflow(reason, lane, self.core.options.overflow, None)? {
+            let refused = self.full(lane);
+            if !self.overflow(refused, WhenFull::AsBuilt)? {
                 return Ok(false);
             }
         }
@@ -123,8 +124,8 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
                     break;
                 }
                 LaneState::Active => {
-                    let reason = self.full_reason(lane);
-                    if !self.overflow(reason, lane, self.core.options.overflow, None)? {
+                    let refused = self.full(lane);
+                    if !self.overflow(refused, WhenFull::AsBuilt)? {
                         return Ok(());
                     }
                 }

@@ -15,7 +15,7 @@ use super::post::{LaneId, Post};
 use super::route::Route;
 use super::waiting::{self, Wait};
 use crate::engine::worker_shared::{Mail, Status};
-use crate::overflow::{Overflow, RejectReason, Rejected};
+use crate::overflow::{Overflow, Refused, RejectReason, Rejected};
 use cache_padded::CachePadded;
 use core::cell::Cell;
 use corecast_ring::sync::{AtomicU64, Ordering};
@@ -105,12 +105,6 @@ struct Link<'l, 's, T> {
     claim: Cell<Option<SharedClaim<'l, T>>>,
     counters: &'l LaneCounters,
     before: Option<&'s Link<'l, 's, T>>,
-}
-
-/// An emission that was not accepted, and the lane that stands in the way.
-struct Refused {
-    reason: RejectReason,
-    lane: usize,
 }
 
 impl<T: Send + 'static> SharedLanes<T> {

@@ -1,7 +1,7 @@
 //! Values staged on several lanes, published on all of them or on none.
 
 use super::emitter::{Emitter, LaneEnd};
-use super::route::Routing;
+use super::route::{Route, Routing};
 
 impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
     /// The only active lane, if there is just one and its latency is not sampled.
@@ -61,6 +61,22 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
         self.lanes
             .iter_mut()
             .for_each(|lane| lane.producer.discard_to(keep));
+    }
+}
+
+impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
+    /// Stages a copy of `held` on every active lane but the last, which gets `held` itself. All of
+    /// them have room; what recycled slots displace is dropped, but for the last one's, which `held`
+    /// then has.
+    #[inline(always)]
+    pub(crate) fn stage_copies(&mut self, held: &mut Option<T>) {
+        let (&last, others) = self.active.split_last().unwrap_or((&0, &[]));
+        if let Some(event) = held {
+            for &lane in others {
+                drop(self.lanes[lane].producer.stage(R::duplicate(event)));
+            }
+        }
+        self.lanes[last].producer.stage_held(held);
     }
 }
 

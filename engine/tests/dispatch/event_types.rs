@@ -1,7 +1,7 @@
 //! Events of every size and kind.
 
-use crate::support::{LONG, Log, engine, manual};
-use corecast::WorkerListener;
+use crate::support::{LONG, Log, engine, manual, worker};
+use corecast::{AsyncSignal, Engine, Overflow, RejectReason, Route, WorkerListener};
 use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -78,43 +78,90 @@ fn events_aligned_to_a_page_lie_on_one() {
 #[derive(Clone)]
 struct Large([u64; 2048]);
 
+const _: () = assert!(size_of::<Large>() == 16 << 10);
+
+/// Runs `work` where the contract says that large events can be emitted.
+fn on_a_small_stack(work: impl FnOnce() + Send + 'static) {
+    let small = thread::Builder::new().stack_size(256 << 10);
+    small.spawn(work).unwrap().join().unwrap();
+}
+
+/// A listener on the worker of that index that notes whole events.
+fn noting(log: &Log<u64>, index: u32) -> WorkerListener<Large> {
+    let log = log.clone();
+    let listener = WorkerListener::new(move |event: &Large| {
+        assert!(event.0.iter().all(|word| *word == event.0[0]));
+        log.push(event.0[0]);
+    });
+    listener.on_worker(worker(index))
+}
+
 #[test]
 fn sixteen_kilobytes_are_emitted_and_delivered_on_a_small_stack() {
-    const { assert!(size_of::<Large>() == 16 << 10) };
-    let small = || thread::Builder::new().stack_size(256 << 10);
-    let work = || {
-        // A manual engine delivers on this very thread as well.
-        for threads in [false, true] {
-            let engine = if threads { engine(2) } else { manual(2) };
-            let signal = engine.signal::<Large>("s").capacity(8).build().unwrap();
-            let log = Log::new();
-            let _kept = [0, 1].map(|index| {
-                let log = log.clone();
-                let listener = WorkerListener::new(move |event: &Large| {
-                    assert!(event.0.iter().all(|word| *word == event.0[0]));
-                    log.push(event.0[0]);
-                });
-                signal
-                    .add(listener.on_worker(crate::support::worker(index)))
-                    .unwrap()
-            });
-            let mut out = signal.emitter().unwrap();
-            for n in 0..20 {
-                out.emit(Large([n; 2048])).unwrap();
-                out.try_emit(Large([n; 2048])).unwrap();
-                out.emit_within(Large([n; 2048]), &corecast::Context::none())
-                    .unwrap();
-                out.emit_batch([Large([n; 2048])]).unwrap();
-                signal.emit(Large([n; 2048])).unwrap();
-                out.flush(LONG).unwrap();
-                let _ = engine.run_until_idle();
-            }
-            assert_eq!(engine.shutdown(LONG).delivered, 200);
-            assert!(engine.faults().is_empty(), "{:?}", engine.faults().pop());
-            assert_eq!(log.len(), 200);
+    let emit_in_every_way = |engine: Engine, workers: u32| {
+        let signal = engine.signal::<Large>("s").capacity(8).build().unwrap();
+        let log = Log::new();
+        let kept = (0..workers).map(|index| signal.add(noting(&log, index)).unwrap());
+        let _kept: Vec<_> = kept.collect();
+        let mut out = signal.emitter().unwrap();
+        for n in 0..20 {
+            out.emit(Large([n; 2048])).unwrap();
+            out.try_emit(Large([n; 2048])).unwrap();
+            out.emit_within(Large([n; 2048]), &corecast::Context::none())
+                .unwrap();
+            out.emit_batch([Large([n; 2048])]).unwrap();
+            signal.emit(Large([n; 2048])).unwrap();
+            out.flush(LONG).unwrap();
+            let _ = engine.run_until_idle();
         }
+        let all = 100 * workers;
+        assert_eq!(engine.shutdown(LONG).delivered, u64::from(all));
+        assert!(engine.faults().is_empty(), "{:?}", engine.faults().pop());
+        assert_eq!(log.len(), all as usize);
     };
-    small().spawn(work).unwrap().join().unwrap();
+    on_a_small_stack(move || {
+        for workers in 1..=3 {
+            // A manual engine delivers on this very thread as well.
+            emit_in_every_way(manual(workers as usize), workers);
+            emit_in_every_way(engine(workers as usize), workers);
+        }
+    });
+}
+
+#[test]
+fn sixteen_kilobytes_are_refused_and_handed_back_on_a_small_stack() {
+    fn until_full<R: Route<Large>>(signal: &AsyncSignal<Large, R>, room: u64) {
+        let mut out = signal.emitter().unwrap();
+        for n in 0..room {
+            out.emit(Large([n; 2048])).unwrap();
+        }
+        let refused = out.try_emit(Large([room; 2048])).unwrap_err();
+        assert_eq!(refused.reason, RejectReason::Full);
+        assert!(refused.event.0.iter().all(|word| *word == room));
+        let again = out.emit(refused.event).unwrap_err();
+        assert!(again.event.0.iter().all(|word| *word == room));
+    }
+    on_a_small_stack(|| {
+        for workers in 1..=3 {
+            let engine = manual(workers as usize);
+            let log = Log::new();
+            let build = || engine.signal::<Large>("s").capacity(4);
+            let all = build().overflow(Overflow::Reject).build().unwrap();
+            let one = build().overflow(Overflow::Reject).round_robin();
+            let one = one.build().unwrap();
+            let to_all = (0..workers).map(|index| all.add(noting(&log, index)).unwrap());
+            let _to_all: Vec<_> = to_all.collect();
+            let _to_one = one.subscribe_sharded(|_| {
+                let log = log.clone();
+                move |event: &Large| log.push(event.0[0])
+            });
+            until_full(&all, 4);
+            until_full(&one, 4 * u64::from(workers));
+            engine.run_until_idle().unwrap();
+            assert!(engine.faults().is_empty(), "{:?}", engine.faults().pop());
+            assert_eq!(log.len(), 8 * workers as usize);
+        }
+    });
 }
 
 #[test]
