@@ -14,17 +14,15 @@
 //! W3 likewise: either the remover sees that the walk has ended, and looks again; or the walker
 //! sees the mark on its way out, and reclaims what it was in the way of. On the shared path the model
 //! is unsubscribe::a_marked_shared_walk_reclaims; there the pin is what is in the way, so it is given
-//! up before the record says that the walk has ended, and whoever pins without walking does so alone
-//! (listener_set::emit_against_subscribe).
+//! up before the record says that the walk has ended. A thread that ends pins without walking, for a
+//! moment: the remover looks again until that is over (listener_set::emit_against_subscribe).
 //!
 //! Threads on the shared path are kept out of freed arrays by the epoch (see `reclaim.rs`); their
 //! records say who is in the way (W3), and count.
 
 use cache_padded::CachePadded;
 use core::mem::offset_of;
-use corecast_ring::sync::{
-    AtomicBool, AtomicU64, Mutex, MutexGuard, Ordering, fence, lock, spin_loop,
-};
+use corecast_ring::sync::{AtomicBool, AtomicU64, Mutex, Ordering, fence, lock, spin_loop};
 use corecast_ring::{FencePair, LightFence, Parker, WaitStrategy};
 use std::sync::Arc;
 use std::time::Instant;
@@ -290,9 +288,6 @@ struct List {
 pub(crate) struct Readers {
     list: Mutex<List>,
     alive: AtomicBool,
-    /// Held while somebody pins who is not walking: a pin that a reclaimer meets belongs to a walk
-    /// then, which a record shows (W3).
-    pins: Mutex<()>,
     /// Woken when the set and all its listeners have been dropped.
     gone: Parker,
 }
@@ -303,7 +298,6 @@ impl Readers {
         Self {
             list,
             alive: AtomicBool::new(true),
-            pins: Mutex::new(()),
             gone: Parker::new(fences),
         }
     }
@@ -328,11 +322,6 @@ impl Readers {
             let entry = list.entries.swap_remove(index);
             list.folded.add(entry.record.totals());
         }
-    }
-
-    /// For a pin outside any walk.
-    pub(super) fn pin_alone(&self) -> MutexGuard<'_, ()> {
-        lock(&self.pins)
     }
 
     pub(crate) fn totals(&self) -> Totals {

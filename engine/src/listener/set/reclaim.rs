@@ -307,7 +307,8 @@ impl<S: Spec> ListenerSet<S> {
     /// Sees to it that somebody comes back for what is left (W3): marks the walks in the way and
     /// looks again, until nothing is left or a marked walk goes on. Once is not enough: while the
     /// epoch has to pass, a shared walk is in the way too that began after the marks were set, and
-    /// when the marked ones have ended by then, nobody would come.
+    /// when the marked ones have ended by then, nobody would come; nor would anybody for the pin of a
+    /// thread that ends.
     fn hand_over(&self, retirement: &mut Retirement<S>) -> Result<(), WaitError> {
         let mut again = false;
         while !self.is_settled(retirement) {
@@ -367,7 +368,6 @@ impl<S: Spec> ListenerSet<S> {
             // step, a few bags in each; a thread inside a walk stops that, a thread outside does
             // not. So it is over when several steps in a row came to nothing.
             let visit = Visit::of(&self.readers, self.place, collector);
-            let _alone = self.readers.pin_alone();
             let waiting = || retired.iter().filter(|one| one.waits_for_epoch()).count();
             let (mut left, mut fruitless) = (waiting(), 0);
             while left > 0 && fruitless < 4 {

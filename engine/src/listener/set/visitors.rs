@@ -11,7 +11,6 @@
 use super::here;
 use super::readers::{Readers, Record};
 use core::cell::{Cell, RefCell};
-use core::mem::ManuallyDrop;
 use core::ops::Deref;
 use core::ptr;
 use corecast_ring::sync::{Numbers, thread_local};
@@ -23,8 +22,7 @@ use std::sync::Arc;
 pub(super) struct Visitor {
     readers: Arc<Readers>,
     record: Arc<Record>,
-    /// Given up in `drop`, alone.
-    handle: ManuallyDrop<LocalHandle>,
+    handle: LocalHandle,
 }
 
 impl Visitor {
@@ -32,19 +30,16 @@ impl Visitor {
         Self {
             readers: Arc::clone(readers),
             record: readers.register(false),
-            handle: ManuallyDrop::new(collector.register()),
+            handle: collector.register(),
         }
     }
 }
 
 impl Drop for Visitor {
     fn drop(&mut self) {
+        // The handle pins once more, to hand over what was deferred here. No record says so: a
+        // reclaimer that meets that pin looks again until it is gone (`hand_over`).
         self.readers.deregister(&self.record);
-        // The epoch pins once more to hand over what was deferred here. No record says so, so
-        // whoever met that pin would have nobody to mark (W3).
-        let _alone = self.readers.pin_alone();
-        // SAFETY: dropped here and nowhere else, and not used after.
-        unsafe { ManuallyDrop::drop(&mut self.handle) };
     }
 }
 
