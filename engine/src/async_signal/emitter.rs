@@ -58,7 +58,7 @@ pub(crate) enum LaneState {
 ///
 /// | call | a lane is full | for |
 /// |---|---|---|
-/// | [`emit`](Self::emit) | as the signal's [`Overflow`] says | the usual case |
+/// | [`emit`](Self::emit) | as the signal's [`Overflow`](crate::Overflow) says | the usual case |
 /// | [`try_emit`](Self::try_emit) | hands the event back | a caller with a plan for it |
 /// | [`emit_within`](Self::emit_within) | waits for as long as a [`Context`] permits | a deadline, a cancellation |
 /// | [`emit_batch`](Self::emit_batch) | as `emit`; says how many were accepted | many events at hand |
@@ -303,7 +303,7 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
 }
 
 impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
-    /// Emits an event; when a lane is full the signal's [`Overflow`] says what happens.
+    /// Emits an event; when a lane is full the signal's [`Overflow`](crate::Overflow) says what happens.
     ///
     /// # Errors
     ///
@@ -326,7 +326,7 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
         self.push(event, WhenFull::AsBuilt)
     }
 
-    /// Emits an event if every lane has room: never waits, whatever the signal's [`Overflow`], and
+    /// Emits an event if every lane has room: never waits, whatever the signal's [`Overflow`](crate::Overflow), and
     /// never drops: the event comes back. As [`Emitter::emit`] otherwise.
     ///
     /// # Errors
@@ -341,7 +341,7 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
     }
 
     /// Emits an event; while a lane is full, waits for room until `context` is cancelled or its
-    /// deadline passes, whatever the signal's [`Overflow`]. A cancellation is noticed within a
+    /// deadline passes, whatever the signal's [`Overflow`](crate::Overflow). A cancellation is noticed within a
     /// millisecond. As long as lanes have room the context is not looked at: an event whose deadline
     /// has passed is accepted all the same.
     ///
