@@ -72,25 +72,32 @@ impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
     }
 
     /// As [`Emitter::push`], for a broadcast that has no short way to one lane. That to two workers has
-    /// one as well.
+    /// one as well, and so has an event to one lane whose latency is to be sampled.
     #[inline(never)]
     fn push_wide(&mut self, event: T, when_full: WhenFull<'_>) -> Result<(), Rejected<T>> {
         let (core, seen) = (&*self.core, self.seen);
-        // An event whose latency is to be sampled goes round.
-        if core.is_still(seen)
-            && let Some((first, last)) = pair(&mut self.lanes, self.pair)
-            && first.sequence() < self.sample_at
-            && first.has_short_way()
-            && last.has_short_way()
-        {
-            // Before anything is claimed: it is user code.
-            let copy = R::duplicate(&event);
-            // One look behind both claims; when the word has changed both are abandoned.
-            if let Some(slot) = first.claim_short(|| true)
-                && let Some(other) = last.claim_short(|| core.is_still(seen))
-            {
-                slot.publish(copy);
-                other.publish(event);
+        if !core.is_still(seen) {
+            return self.push_round(event, when_full);
+        }
+        if let Some((first, last)) = pair(&mut self.lanes, self.pair) {
+            // An event whose latency is to be sampled goes round.
+            if first.sequence() < self.sample_at && first.has_short_way() && last.has_short_way() {
+                // Before anything is claimed: it is user code.
+                let copy = R::duplicate(&event);
+                // One look behind both claims; when the word has changed both are abandoned.
+                if let Some(slot) = first.claim_short(|| true)
+                    && let Some(other) = last.claim_short(|| core.is_still(seen))
+                {
+                    slot.publish(copy);
+                    other.publish(event);
+                    return Ok(());
+                }
+            }
+        } else if self.direct < self.lanes.len() {
+            self.sample(SampledLanes::One(self.direct));
+            let (core, lane) = (&*self.core, &mut self.lanes[self.direct]);
+            if let Some(slot) = lane.producer.claim_short(|| core.is_still(seen)) {
+                slot.publish(event);
                 return Ok(());
             }
         }
