@@ -108,18 +108,13 @@ impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
     /// full fences, no room, or a word that has changed.
     #[inline(never)]
     fn push_round(&mut self, event: T, when_full: WhenFull<'_>) -> Result<(), Rejected<T>> {
-        self.push_until_full(event, when_full, |emitter, event| {
-            emitter
-                .check()
-                .map_err(|reason| Refused { reason, lane: 0 })?;
-            match *emitter.active {
-                [lane] => emitter.push_to(lane, event),
-                [] => {
-                    emitter.record.count_unrouted();
-                    Ok(())
-                }
-                _ => emitter.push_to_all(event),
+        self.push_until_full(event, when_full, |emitter, event| match *emitter.active {
+            [lane] => emitter.push_to(lane, event),
+            [] => {
+                emitter.record.count_unrouted();
+                Ok(())
             }
+            _ => emitter.push_to_all(event),
         })
     }
 
@@ -132,9 +127,6 @@ impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
         when_full: WhenFull<'_>,
     ) -> Result<(), Rejected<T>> {
         self.push_until_full(event, when_full, |emitter, event| {
-            emitter
-                .check()
-                .map_err(|reason| Refused { reason, lane: 0 })?;
             let (turn, lanes) = (emitter.turn, emitter.lanes.len());
             if let (None, Some(event)) = (chosen, &*event) {
                 chosen = Some(emitter.route.choose(event, turn, lanes));
@@ -153,7 +145,8 @@ impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
         })
     }
 
-    /// Pushes as often as `when_full` has it. `push` leaves the event where it is when it refuses.
+    /// Pushes as often as `when_full` has it, each time with the signal looked at before. `push` leaves the
+    /// event where it is when it refuses.
     #[inline(always)]
     fn push_until_full(
         &mut self,
@@ -163,8 +156,12 @@ impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
     ) -> Result<(), Rejected<T>> {
         let mut held = Some(event);
         loop {
-            let Err(refused) = push(self, &mut held) else {
-                return Ok(());
+            let refused = match self.check() {
+                Ok(()) => match push(self, &mut held) {
+                    Ok(()) => return Ok(()),
+                    Err(refused) => refused,
+                },
+                Err(reason) => return self.reject(&mut held, reason),
             };
             match self.overflow(refused, when_full) {
                 Ok(true) => {}
@@ -263,20 +260,18 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
         if refused.reason != RejectReason::Full {
             return Err(refused.reason);
         }
-        let overflow = match when_full {
-            WhenFull::AsBuilt => self.core.options.overflow,
-            WhenFull::Reject => Overflow::Reject,
-            WhenFull::WaitWithin(_) => Overflow::Wait,
-        };
-        let wait = match (when_full, overflow) {
-            (WhenFull::WaitWithin(context), _) => Wait::within(context),
-            (_, Overflow::Wait) => Wait::forever(),
-            (_, Overflow::WaitFor(limit)) => Wait::at_most(limit),
-            (_, Overflow::Reject) => return Err(RejectReason::Full),
-            (_, Overflow::DropNewest) => {
-                self.record.count_dropped();
-                return Ok(false);
-            }
+        let wait = match when_full {
+            WhenFull::Reject => return Err(RejectReason::Full),
+            WhenFull::WaitWithin(context) => Wait::within(context),
+            WhenFull::AsBuilt => match self.core.options.overflow {
+                Overflow::Wait => Wait::forever(),
+                Overflow::WaitFor(limit) => Wait::at_most(limit),
+                Overflow::Reject => return Err(RejectReason::Full),
+                Overflow::DropNewest => {
+                    self.record.count_dropped();
+                    return Ok(false);
+                }
+            },
         };
         self.sample_from_here();
         let lane = refused.lane;

@@ -35,16 +35,8 @@ impl<'a, T> ClaimedSlot<'a, T> {
     /// Writes the value, publishes it and tells the consumer.
     #[inline(always)]
     pub fn publish(self, value: T) {
-        let slot = ManuallyDrop::new(self);
-        let (producer, sequence) = (&*slot.producer, slot.sequence);
-        // SAFETY: claimed by the only producer; it is below `limit`, so the consumer has released
-        // its previous lap (R2); it is unstamped.
-        let displaced = unsafe { producer.slots.put(sequence, value) };
-        // SAFETY: ours and written; not touched by this side again.
-        unsafe { producer.slots.publish(sequence) };
-        producer.ring.notify_consumer();
         // On a recycled ring the former value dies here, after the event is out.
-        drop(displaced);
+        self.publish_held(&mut Some(value));
     }
 
     /// As [`ClaimedSlot::publish`], for a value that is moved once, however large it is: `held` gives its
@@ -57,7 +49,8 @@ impl<'a, T> ClaimedSlot<'a, T> {
         }
         let slot = ManuallyDrop::new(self);
         let (producer, sequence) = (&*slot.producer, slot.sequence);
-        // SAFETY: as in `publish`; there is a value.
+        // SAFETY: claimed by the only producer; it is below `limit`, so the consumer has released
+        // its previous lap (R2); it is unstamped; and there is a value.
         unsafe { producer.slots.put_held(sequence, held) };
         // SAFETY: ours and written; not touched by this side again.
         unsafe { producer.slots.publish(sequence) };
@@ -103,7 +96,7 @@ impl<'a, T> ShortSlot<'a, T> {
     pub fn publish(self, value: T) {
         let slot = ManuallyDrop::new(self);
         let (producer, sequence) = (&*slot.0.producer, slot.0.sequence);
-        // SAFETY: as in `ClaimedSlot::publish`. Not recycled: `claim_short` has looked.
+        // SAFETY: as in `ClaimedSlot::publish_held`. Not recycled: `claim_short` has looked.
         unsafe { producer.slots.put_and_publish(sequence, value) };
         // F1 (P1), which is known to be a compiler fence: the stamp before the look at the
         // consumer's sleep.

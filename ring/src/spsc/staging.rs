@@ -47,6 +47,15 @@ impl<T> Producer<T> {
         );
     }
 
+    /// The sequence of the next value to stage, if there is room for it: past `claimed`, so that only
+    /// this producer may claim it, and below `limit`, so that the consumer has released its previous lap
+    /// (R2); unstamped.
+    #[inline(always)]
+    fn free(&mut self) -> Option<u64> {
+        self.assert_not_announced();
+        (self.room(1) > 0).then(|| self.next())
+    }
+
     /// Writes `value` into the next free slot, visible to nobody until [`Producer::publish`].
     /// On a recycled ring the value it displaces comes back.
     ///
@@ -59,13 +68,10 @@ impl<T> Producer<T> {
     /// After [`Producer::announce`], before the values are published or withdrawn.
     #[inline(always)]
     pub fn stage(&mut self, value: T) -> Result<Option<T>, PushError<T>> {
-        self.assert_not_announced();
-        if self.room(1) == 0 {
+        let Some(sequence) = self.free() else {
             return Err(PushError::Full(value));
-        }
-        let sequence = self.next();
-        // SAFETY: past `claimed`, below `limit`: only this producer may claim it, and the consumer
-        // has released its previous lap (R2); unstamped.
+        };
+        // SAFETY: as `free` says.
         let displaced = unsafe { self.slots.put(sequence, value) };
         self.staged_at(sequence);
         Ok(displaced)
@@ -80,12 +86,10 @@ impl<T> Producer<T> {
     /// As [`Producer::stage`].
     #[inline(always)]
     pub fn stage_held(&mut self, held: &mut Option<T>) -> bool {
-        self.assert_not_announced();
-        if held.is_none() || self.room(1) == 0 {
+        let Some(sequence) = self.free().filter(|_| held.is_some()) else {
             return false;
-        }
-        let sequence = self.next();
-        // SAFETY: as in `stage`; there is a value.
+        };
+        // SAFETY: as `free` says; there is a value.
         unsafe { self.slots.put_held(sequence, held) };
         self.staged_at(sequence);
         true
@@ -111,10 +115,7 @@ impl<T> Producer<T> {
                 *self.total += self.staged;
             }
         }
-        assert!(
-            !self.announced,
-            "staged values are announced: publish or withdraw them first"
-        );
+        self.assert_not_announced();
         let room = self.room(limit).min(limit);
         self.short = false;
         let (leader, first) = (self.leader(), self.next());
@@ -149,15 +150,12 @@ impl<T> Producer<T> {
     /// As [`Producer::stage`].
     #[inline(always)]
     pub fn stage_with(&mut self, fill: impl FnOnce(&mut T)) -> Result<(), ClaimError> {
-        self.assert_not_announced();
+        let free = self.free();
         if !self.slots.is_recycled() {
             return Err(ClaimError::NotRecycled);
         }
-        if self.room(1) == 0 {
-            return Err(ClaimError::Full);
-        }
-        let sequence = self.next();
-        // SAFETY: ours as in `stage`; recycled, so it holds a value; the reference ends with the
+        let sequence = free.ok_or(ClaimError::Full)?;
+        // SAFETY: ours, as `free` says; recycled, so it holds a value; the reference ends with the
         // closure.
         fill(unsafe { self.slots.value_mut(sequence) });
         self.staged_at(sequence);
