@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::replay::text::{Count, Nanoseconds};
 
-use super::measured::Measured;
+use super::measured::{LapFigures, Measured};
 
 /// What is to be best.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
@@ -26,23 +26,28 @@ pub enum Criterion {
 }
 
 impl Criterion {
-    /// The figure of a configuration: less is better, and it is never negative. Infinite where it
-    /// was not measured.
+    /// The figure that counts: less is better, and it is never negative. Infinite where it was not
+    /// measured.
     #[must_use]
-    pub fn cost(self, measured: &Measured) -> f64 {
-        let latency = &measured.latency_ns;
+    pub fn cost(self, figures: &LapFigures) -> f64 {
+        let latency = figures.latency_ns;
         let of_events = |ns: u64| match latency.count {
             0 => f64::INFINITY,
             _ => ns as f64,
         };
         match self {
             // Nanoseconds per event; infinite where none came through.
-            Self::Throughput => 1e9 / measured.events_per_second,
+            Self::Throughput => 1e9 / figures.events_per_second,
             Self::P50 => of_events(latency.p50),
             Self::P99 => of_events(latency.p99),
             Self::P999 => of_events(latency.p999),
-            Self::Cpu => measured.cpu.map_or(f64::INFINITY, |cpu| cpu.workers),
+            Self::Cpu => figures.workers_cpu.unwrap_or(f64::INFINITY),
         }
+    }
+
+    /// The costs of a configuration's laps.
+    pub(super) fn costs(self, measured: &Measured) -> Vec<f64> {
+        measured.laps.iter().map(|lap| self.cost(lap)).collect()
     }
 
     /// The figure as a person reads it.
@@ -78,12 +83,16 @@ impl Criterion {
         }
     }
 
-    /// What decides among those that are as good as the best.
+    /// What decides, in this order: what is said first, and among those that are as good by it, what
+    /// comes next.
     #[must_use]
-    pub fn second(self) -> Self {
+    pub fn and_then(self) -> &'static [Self] {
         match self {
-            Self::Cpu => Self::P99,
-            Self::Throughput | Self::P50 | Self::P99 | Self::P999 => Self::Cpu,
+            Self::Throughput => &[Self::Throughput, Self::Cpu],
+            Self::P50 => &[Self::P50, Self::Cpu],
+            Self::P99 => &[Self::P99, Self::P50, Self::Cpu],
+            Self::P999 => &[Self::P999, Self::P99, Self::P50, Self::Cpu],
+            Self::Cpu => &[Self::Cpu, Self::P99, Self::P50],
         }
     }
 }

@@ -103,7 +103,7 @@ fn write_table(page: &mut String, report: &Report) -> fmt::Result {
     writeln!(
         page,
         "<section>\n<h2>All configurations, the best by {} first</h2>\n<table>\n<thead><tr>",
-        report.criterion
+        report.judged_by()
     )?;
     for head in [
         "wait",

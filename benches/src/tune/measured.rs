@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::measure::Quartiles;
+use crate::measure::latency::Percentiles;
 use crate::replay::text::Nanoseconds;
 
 use super::configuration::Configuration;
@@ -21,8 +22,8 @@ pub struct Measured {
     pub configuration: Configuration,
     /// What idle workers did: those that share a CPU yield where they were to spin.
     pub waited: &'static str,
-    /// Its laps.
-    pub laps: usize,
+    /// What each of its laps came to.
+    pub laps: Vec<LapFigures>,
     /// Events per second that went through all listeners, flat out.
     pub events_per_second: f64,
     /// Events per second at the stated rate, and whether most laps kept up with it. `None` if the
@@ -38,6 +39,19 @@ pub struct Measured {
     pub rejected: u64,
     /// Events that still waited for a worker when the time to drain was over.
     pub abandoned: u64,
+}
+
+/// What one lap came to.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+pub struct LapFigures {
+    /// Events per second that went through all listeners, flat out.
+    pub events_per_second: f64,
+    /// Whether it kept up with the stated rate, if there is one.
+    pub kept_up: bool,
+    /// Latency.
+    pub latency_ns: Percentiles,
+    /// CPUs that the workers kept busy.
+    pub workers_cpu: Option<f64>,
 }
 
 /// At the stated rate.
@@ -78,7 +92,7 @@ impl Measured {
         Some(Self {
             configuration,
             waited: timed.first()?.waited,
-            laps: laps.len(),
+            laps: laps.iter().filter_map(LapFigures::of).collect(),
             events_per_second: median(flat.iter().map(|figures| figures.per_second))?,
             paced: median(paced.iter().map(|figures| figures.per_second)).map(|rate| Paced {
                 events_per_second: rate,
@@ -92,6 +106,17 @@ impl Measured {
         })
     }
 
+    /// What its figures come to: medians, as far as they were measured.
+    #[must_use]
+    pub fn typical(&self) -> LapFigures {
+        LapFigures {
+            events_per_second: self.events_per_second,
+            kept_up: self.keeps_up(),
+            latency_ns: self.latency_ns.percentiles(),
+            workers_cpu: self.cpu.map(|cpu| cpu.workers),
+        }
+    }
+
     /// Whether it kept up with the stated rate, if there is one.
     #[must_use]
     pub fn keeps_up(&self) -> bool {
@@ -99,7 +124,30 @@ impl Measured {
     }
 }
 
+impl LapFigures {
+    fn of(lap: &Lap) -> Option<Self> {
+        let flat = lap.flat.as_ref()?;
+        let timed = lap.paced.as_ref().unwrap_or(flat);
+        Some(Self {
+            events_per_second: flat.per_second,
+            kept_up: timed.sustained,
+            latency_ns: timed.latency.percentiles(),
+            workers_cpu: timed.cpu.map(|cpu| cpu.workers),
+        })
+    }
+}
+
 impl LatencyFigures {
+    fn percentiles(&self) -> Percentiles {
+        Percentiles {
+            count: self.count,
+            p50: self.p50,
+            p99: self.p99,
+            p999: self.p999,
+            max: self.max,
+        }
+    }
+
     /// The four figures of a table, as a person reads them.
     pub(super) fn cells(&self) -> [String; 4] {
         [self.p50, self.p99, self.p999, self.max].map(|ns| match self.count {

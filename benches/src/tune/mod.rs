@@ -23,6 +23,7 @@ mod report;
 mod run;
 mod snippet;
 mod sweep;
+mod told_apart;
 mod verify;
 mod work;
 
@@ -31,7 +32,7 @@ pub use configuration::{BatchTooLarge, Configuration, Sweep};
 pub use criterion::Criterion;
 pub use listener::Heard;
 pub use load::{ImpossibleLoad, Load, ParseRateError, Rate};
-pub use measured::{LatencyFigures, Measured, PERCENTILES, Paced};
+pub use measured::{LapFigures, LatencyFigures, Measured, PERCENTILES, Paced};
 pub use recommend::{NoRecommendation, Recommendation, recommend};
 pub use report::Report;
 pub use run::run;

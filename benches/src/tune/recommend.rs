@@ -9,6 +9,7 @@ use crate::replay::text::Count;
 
 use super::criterion::Criterion;
 use super::measured::Measured;
+use super::told_apart::{beats, differ};
 
 /// What is advised.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -17,7 +18,8 @@ pub struct Recommendation {
     pub index: usize,
     /// The place of the worst one; `None` if only one was measured.
     pub worst: Option<usize>,
-    /// What it is the best by.
+    /// What it is the best by: what was asked for, or the next criterion by which the laps tell the
+    /// configurations apart.
     pub criterion: Criterion,
     /// The reason, in words.
     pub reason: String,
@@ -66,10 +68,12 @@ impl Error for NoRecommendation {}
 
 /// The best of `measured` by `criterion`, at `rate` if there is one.
 ///
-/// Only configurations that kept up with the rate are considered. Those within the criterion's
-/// tolerance of the best are as good; of them the ones count that are within the tolerance of the
-/// best by the second criterion; and of these the one with the fewest workers, then the smallest
-/// lanes, then the lower figure.
+/// Only configurations that kept up with the rate are considered. If their laps differ among
+/// themselves by more than the configurations do, the criterion tells nothing, and the next one
+/// decides ([`Criterion::and_then`]). Those are as good as the one with the lowest cost that are
+/// within the criterion's tolerance of it, or did not lose to it in almost all laps; of them, those
+/// that are as good by what comes next; and of these the one with the fewest workers, then the
+/// smallest lanes, then the lower figure.
 ///
 /// # Errors
 ///
@@ -81,43 +85,27 @@ pub fn recommend(
 ) -> Result<Recommendation, NoRecommendation> {
     let (able, unable): (Vec<usize>, Vec<usize>) =
         (0..measured.len()).partition(|&index| measured[index].keeps_up());
-    let cost = |criterion: Criterion, index: usize| criterion.cost(&measured[index]);
-    let within = |criterion: Criterion, some: &[usize]| -> Vec<usize> {
-        let costs = some.iter().map(|&index| cost(criterion, index));
-        let lowest = costs.fold(f64::INFINITY, f64::min);
-        let limit = lowest * (1.0 + criterion.tolerance());
-        let is_good = |&index: &usize| cost(criterion, index) <= limit;
-        some.iter().copied().filter(is_good).collect()
-    };
-    let good = within(criterion, &able);
-    let second = within(criterion.second(), &good);
-    let simplest = second.iter().copied().min_by(|&one, &other| {
-        let size = |index: usize| {
-            let configuration = measured[index].configuration;
-            (configuration.workers_per_core, configuration.capacity)
-        };
-        let by_cost = cost(criterion, one).total_cmp(&cost(criterion, other));
-        size(one).cmp(&size(other)).then(by_cost)
-    });
-    let Some(index) = simplest else {
+    let choice = Choice::among(measured, &able, criterion);
+    let Some(index) = choice.simplest() else {
         return Err(unsustained(measured, &unable, rate));
     };
-    let worst = worst(measured, index, &able, &unable, criterion);
+    let worst = if unable.is_empty() {
+        choice.worst(index, &able)
+    } else {
+        slowest(measured, &unable, choice.criterion())
+    };
+    let reason = Reason {
+        choice: &choice,
+        index,
+        worst,
+        able: able.len(),
+        rate,
+    };
     Ok(Recommendation {
         index,
         worst,
-        criterion,
-        reason: Reason {
-            measured,
-            index,
-            worst,
-            criterion,
-            able: &able,
-            good: &good,
-            second: &second,
-            rate,
-        }
-        .to_string(),
+        criterion: choice.criterion(),
+        reason: reason.to_string(),
     })
 }
 
@@ -141,77 +129,180 @@ fn unsustained(measured: &[Measured], unable: &[usize], rate: Option<f64>) -> No
     }
 }
 
-/// The configuration to warn of: one that does not keep up, else the one with the highest cost.
-fn worst(
-    measured: &[Measured],
-    best: usize,
-    able: &[usize],
-    unable: &[usize],
-    criterion: Criterion,
-) -> Option<usize> {
-    let some = if unable.is_empty() { able } else { unable };
-    let others = some.iter().copied().filter(|&index| index != best);
-    others.max_by(|&one, &other| {
-        let cost = |index: usize| criterion.cost(&measured[index]);
-        cost(one).total_cmp(&cost(other))
+/// Of some that did not keep up, the one that did so in the fewest laps.
+fn slowest(measured: &[Measured], unable: &[usize], criterion: Criterion) -> Option<usize> {
+    let behind = |index: usize| {
+        let laps = measured[index].laps.iter();
+        laps.filter(|lap| !lap.kept_up).count()
+    };
+    unable.iter().copied().max_by(|&one, &other| {
+        let cost = |index: usize| criterion.cost(&measured[index].typical());
+        let by_cost = || cost(one).total_cmp(&cost(other));
+        behind(one).cmp(&behind(other)).then_with(by_cost)
     })
+}
+
+/// What decided, and those that are as good by it.
+struct Round {
+    criterion: Criterion,
+    good: Vec<usize>,
+}
+
+/// How it was chosen.
+struct Choice<'a> {
+    measured: &'a [Measured],
+    /// What was asked for and does not tell the configurations apart.
+    silent: Vec<Criterion>,
+    /// What decided, one after the other; at least one.
+    rounds: Vec<Round>,
+    /// Whether the laps tell the configurations apart by any criterion.
+    is_told: bool,
+}
+
+impl<'a> Choice<'a> {
+    fn among(measured: &'a [Measured], able: &[usize], asked: Criterion) -> Self {
+        let differs = |criterion: &Criterion| {
+            let costs = able.iter().map(|&index| criterion.costs(&measured[index]));
+            differ(&costs.collect::<Vec<_>>())
+        };
+        let order = asked.and_then();
+        let silent = order.iter().take_while(|criterion| !differs(criterion));
+        let silent: Vec<Criterion> = silent.copied().collect();
+        let is_told = silent.len() < order.len();
+        let mut choice = Self {
+            measured,
+            rounds: Vec::new(),
+            is_told,
+            silent: if is_told { silent } else { Vec::new() },
+        };
+        let mut good = able.to_vec();
+        for &criterion in &order[choice.silent.len()..] {
+            good = choice.as_good(criterion, &good);
+            choice.rounds.push(Round {
+                criterion,
+                good: good.clone(),
+            });
+        }
+        choice
+    }
+
+    fn cost(&self, criterion: Criterion, index: usize) -> f64 {
+        criterion.cost(&self.measured[index].typical())
+    }
+
+    fn beats(&self, criterion: Criterion, one: usize, other: usize) -> bool {
+        let costs = |index: usize| criterion.costs(&self.measured[index]);
+        beats(&costs(one), &costs(other))
+    }
+
+    /// Those of `some` that are as good as the best of them.
+    fn as_good(&self, criterion: Criterion, some: &[usize]) -> Vec<usize> {
+        let by_cost = |one: &usize, other: &usize| {
+            let cost = |index| self.cost(criterion, index);
+            cost(*one).total_cmp(&cost(*other))
+        };
+        let Some(best) = some.iter().copied().min_by(by_cost) else {
+            return Vec::new();
+        };
+        let limit = self.cost(criterion, best) * (1.0 + criterion.tolerance());
+        let is_good = |&index: &usize| {
+            self.cost(criterion, index) <= limit
+                || (self.is_told && !self.beats(criterion, best, index))
+        };
+        some.iter().copied().filter(is_good).collect()
+    }
+
+    /// What it is the best by.
+    fn criterion(&self) -> Criterion {
+        self.rounds[0].criterion
+    }
+
+    /// Of those that are as good by everything, the simplest.
+    fn simplest(&self) -> Option<usize> {
+        let good = self.rounds.last()?.good.iter().copied();
+        good.min_by(|&one, &other| {
+            let size = |index: usize| {
+                let configuration = self.measured[index].configuration;
+                (configuration.workers_per_core, configuration.capacity)
+            };
+            let cost = |index| self.cost(self.criterion(), index);
+            let by_cost = cost(one).total_cmp(&cost(other));
+            size(one).cmp(&size(other)).then(by_cost)
+        })
+    }
+
+    /// The one to warn of: of those that lost to `best` in almost all laps, or if none did, of all
+    /// others, the one with the highest cost.
+    fn worst(&self, best: usize, able: &[usize]) -> Option<usize> {
+        let criterion = self.criterion();
+        let others = able.iter().copied().filter(|&index| index != best);
+        others.max_by(|&one, &other| {
+            let lost = |index| self.beats(criterion, best, index);
+            let cost = |index| self.cost(criterion, index);
+            let by_cost = || cost(one).total_cmp(&cost(other));
+            lost(one).cmp(&lost(other)).then_with(by_cost)
+        })
+    }
 }
 
 /// Why it is this one.
 struct Reason<'a> {
-    measured: &'a [Measured],
+    choice: &'a Choice<'a>,
     index: usize,
     worst: Option<usize>,
-    criterion: Criterion,
-    able: &'a [usize],
-    good: &'a [usize],
-    second: &'a [usize],
+    /// How many kept up.
+    able: usize,
     rate: Option<f64>,
 }
 
 impl fmt::Display for Reason<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            measured,
-            criterion,
-            ..
-        } = *self;
+        let Choice {
+            measured, rounds, ..
+        } = self.choice;
         let this = &measured[self.index];
-        let figure = criterion.show(this);
-        if self.good.len() == 1 {
-            write!(
-                f,
-                "Of {} configurations{} it has the best {criterion}: {figure}.",
-                measured.len(),
-                if self.able.len() < measured.len() {
-                    format!(", {} of which sustained the rate,", self.able.len())
-                } else {
-                    String::new()
-                }
-            )?;
+        self.write_doubts(f)?;
+        let criterion = self.choice.criterion();
+        let (all, figure) = (measured.len(), criterion.show(this));
+        let mut good = rounds[0].good.len();
+        if good == 1 {
+            write!(f, "Of {all} configurations")?;
+            if self.able < all {
+                write!(f, ", {} of which sustained the rate,", self.able)?;
+            }
+            write!(f, " it has the best {criterion}: {figure}.")?;
         } else {
             write!(
                 f,
-                "{} of {} configurations are as good by {criterion}, within {:.0} %; it has {figure}.",
-                self.good.len(),
-                measured.len(),
-                criterion.tolerance() * 100.0
+                "{good} of {all} configurations are as good by {criterion}: within {:.0} %{}; it has \
+                 {figure}.",
+                criterion.tolerance() * 100.0,
+                if self.choice.is_told {
+                    ", or not told apart by the laps"
+                } else {
+                    ""
+                },
             )?;
-            let second = criterion.second();
-            if self.second.len() < self.good.len() {
+        }
+        for Round {
+            criterion,
+            good: left,
+        } in &rounds[1..]
+        {
+            if left.len() < good {
+                let figure = criterion.show(this);
                 write!(
                     f,
-                    " Of these it is the best by {second}: {}.",
-                    second.show(this)
+                    " Of these it is among the best by {criterion}: {figure}."
                 )?;
             }
-            if self.second.len() > 1 {
-                write!(
-                    f,
-                    " {} are as good by {second} too; it has the fewest workers and the smallest lanes.",
-                    self.second.len()
-                )?;
-            }
+            good = left.len();
+        }
+        if good > 1 {
+            write!(
+                f,
+                " Of the {good} that are left it has the fewest workers and the smallest lanes."
+            )?;
         }
         if let Some(rate) = self.rate {
             write!(
@@ -228,6 +319,27 @@ impl fmt::Display for Reason<'_> {
             } else {
                 f.write_str("did not keep up.")?;
             }
+        }
+        Ok(())
+    }
+}
+
+impl Reason<'_> {
+    /// What the laps do not tell.
+    fn write_doubts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some((first, others)) = self.choice.silent.split_first() {
+            write!(f, "By {first}")?;
+            for criterion in others {
+                write!(f, " and {criterion}")?;
+            }
+            f.write_str(
+                " the configurations cannot be told apart here: laps of one differ by more than they \
+                 do. ",
+            )?;
+        } else if !self.choice.is_told && self.able > 1 {
+            f.write_str(
+                "The laps do not tell the configurations apart; these are their medians. ",
+            )?;
         }
         Ok(())
     }

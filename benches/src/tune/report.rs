@@ -64,7 +64,14 @@ impl Report {
         }
     }
 
-    /// The places of the configurations, the best by the criterion first; those that did not keep
+    /// By what they are judged: what was asked for, unless that does not tell them apart.
+    #[must_use]
+    pub fn judged_by(&self) -> Criterion {
+        let advice = self.recommendation.as_ref();
+        advice.map_or(self.criterion, |advice| advice.criterion)
+    }
+
+    /// The places of the configurations, the best by what they are judged by first; those that did not keep
     /// up come last.
     #[must_use]
     pub fn order(&self) -> Vec<usize> {
@@ -72,7 +79,7 @@ impl Report {
         order.sort_by(|&one, &other| {
             let (one, other) = (&self.configurations[one], &self.configurations[other]);
             let by_cost = || {
-                let cost = |measured| self.criterion.cost(measured);
+                let cost = |of: &Measured| self.judged_by().cost(&of.typical());
                 cost(one).total_cmp(&cost(other))
             };
             other.keeps_up().cmp(&one.keeps_up()).then_with(by_cost)

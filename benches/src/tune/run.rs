@@ -210,7 +210,7 @@ fn verify(
             let lap = setting.lap(configuration, &interrupt::is_raised)?;
             let measured = lap.and_then(|lap| Measured::of(configuration, &[lap]));
             Ok(measured.map(|one| {
-                let cost = advice.criterion.cost(&one);
+                let cost = advice.criterion.cost(&one.typical());
                 (one.keeps_up() && cost.is_finite()).then_some(cost)
             }))
         };

@@ -2,11 +2,15 @@
 //!
 //! Every configuration has its laps in turn with the others, not one after the other: whatever the
 //! machine does meanwhile, it does to all of them, and after an interruption there is something to
-//! say about each that had its turn.
+//! say about each that had its turn. In every round they come in another order, so that what the
+//! machine does from time to time does not always meet the same one.
 
 use std::time::Duration;
 
 use corecast_affinity::Cores;
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
 
 use crate::cli::Error;
 
@@ -138,15 +142,19 @@ impl Setting<'_> {
         interrupted: &dyn Fn() -> bool,
         mut begin: impl FnMut(usize, usize, Configuration),
     ) -> Result<Vec<Vec<Lap>>, Error> {
+        let mut dice = ChaCha8Rng::seed_from_u64(0);
+        let mut order: Vec<usize> = (0..configurations.len()).collect();
         let total = self.schedule.laps * configurations.len();
         let mut laps: Vec<Vec<Lap>> = configurations.iter().map(|_| Vec::new()).collect();
-        for number in 0..total {
-            let index = number % configurations.len();
-            let configuration = configurations[index];
-            begin(number, total, configuration);
-            match self.lap(configuration, interrupted)? {
-                Some(lap) => laps[index].push(lap),
-                None => break,
+        for round in 0..self.schedule.laps {
+            order.shuffle(&mut dice);
+            for (place, &index) in order.iter().enumerate() {
+                let configuration = configurations[index];
+                begin(round * order.len() + place, total, configuration);
+                match self.lap(configuration, interrupted)? {
+                    Some(lap) => laps[index].push(lap),
+                    None => return Ok(laps),
+                }
             }
         }
         Ok(laps)
