@@ -1,5 +1,6 @@
 //! The engine: workers on cores, and the signals that use them.
 
+mod attention;
 pub(crate) mod builder;
 #[cfg(test)]
 mod dead_worker;

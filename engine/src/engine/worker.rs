@@ -2,8 +2,10 @@
 //!
 //! Lanes that have had an event lately are *hot* and looked at in every sweep; the others are
 //! *cold*, and each sweep looks at a slice of them, so that a thousand idle lanes do not stand
-//! between a busy lane and its worker. Before it sleeps, a worker looks at every lane.
+//! between a busy lane and its worker ([`Attention`]). Before it sleeps, a worker looks at every
+//! lane.
 
+use super::attention::Attention;
 use super::shared::{EngineShared, Phase};
 use super::wait_graph::Acting;
 use super::worker_shared::{Drain, Mail, Status, WorkerShared};
@@ -14,14 +16,8 @@ use corecast_ring::sync::spin_loop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
-/// Sweeps without an event after which a hot lane is cold.
-const COOLING: u32 = 1 << 14;
 /// Sweeps without an event after which a hot lane is asked whether it has come to its end.
 const FINISHED_ROUND: u32 = 64;
-/// Cold lanes are all looked at within this many sweeps.
-const COLD_ROUND: usize = 16;
-/// Cold lanes looked at in a sweep, at least, while no lane is hot.
-const COLD_SLICE: usize = 2;
 
 /// Spins between two sweeps, at most: a few hundred nanoseconds.
 const LONGEST_PAUSE: usize = 15;
@@ -57,8 +53,7 @@ pub(crate) struct Worker {
     hot: usize,
     /// The next cold lane to look at, counted from the first cold one.
     next_cold: usize,
-    /// What is left over of cold lanes to look at, in parts of a round.
-    cold_due: usize,
+    attention: Attention,
     /// Spins between two sweeps while events stream in.
     pause: u32,
     /// The longest pause after the last sweep; 0 when a lane had more than a run.
@@ -72,7 +67,7 @@ impl Worker {
             lanes: Vec::new(),
             hot: 0,
             next_cold: 0,
-            cold_due: 0,
+            attention: Attention::new(),
             pause: 0,
             patience: 0,
         }
@@ -197,11 +192,11 @@ impl Worker {
                 patience = patience.max(slot.patience);
             } else {
                 slot.idle_sweeps += 1;
-                let cooled = slot.idle_sweeps >= COOLING;
+                let cooled = slot.idle_sweeps >= self.attention.cooling();
                 // A finished lane goes soon, also while others are busy.
                 let looked_at = slot.idle_sweeps.is_multiple_of(FINISHED_ROUND);
                 if cooled || (looked_at && slot.lane.is_finished()) {
-                    self.hot -= 1;
+                    self.set_hot(self.hot - 1);
                     self.lanes.swap(index, self.hot);
                     continue;
                 }
@@ -210,7 +205,7 @@ impl Worker {
         }
         self.patience = if more { 0 } else { patience };
         let cold = self.lanes.len() - self.hot;
-        let slice = self.cold_slice(cold);
+        let slice = self.attention.cold_looks(self.hot, cold, delivered);
         if slice > 0 {
             delivered += self.sweep_cold(engine, cold, slice);
         }
@@ -220,17 +215,9 @@ impl Worker {
         delivered
     }
 
-    /// How many of the cold lanes this sweep looks at. Beside hot ones not even one each time: the
-    /// look would stand between an event and its worker.
-    #[inline(always)]
-    fn cold_slice(&mut self, cold: usize) -> usize {
-        if self.hot == 0 {
-            return (cold / COLD_ROUND).max(COLD_SLICE).min(cold);
-        }
-        self.cold_due += cold;
-        let slice = self.cold_due / COLD_ROUND;
-        self.cold_due %= COLD_ROUND;
-        slice
+    fn set_hot(&mut self, hot: usize) {
+        self.hot = hot;
+        self.attention.divide_among(hot);
     }
 
     /// Looks at `slice` of the `cold` lanes; those with an event turn hot, finished ones go.
@@ -253,7 +240,7 @@ impl Worker {
                 delivered += slot.lane.drain();
                 slot.idle_sweeps = 0;
                 self.lanes.swap(index, self.hot);
-                self.hot += 1;
+                self.set_hot(self.hot + 1);
                 left -= 1;
             } else if slot.lane.is_finished() {
                 self.lanes.swap_remove(index).lane.give_up();
@@ -277,7 +264,7 @@ impl Worker {
         delivered += swept;
         if delivered == 0 {
             // Finished lanes that were hot have to go as well.
-            self.hot = 0;
+            self.set_hot(0);
             let cold = self.lanes.len();
             let swept = self.sweep_cold(engine, cold, cold);
             self.shared.count_delivered(swept);
@@ -295,7 +282,7 @@ impl Worker {
                     self.lanes.push(Slot::new(lane));
                     let last = self.lanes.len() - 1;
                     self.lanes.swap(self.hot, last);
-                    self.hot += 1;
+                    self.set_hot(self.hot + 1);
                 }
                 Mail::Collect(set) => {
                     if let Some(set) = set.upgrade() {
@@ -313,7 +300,7 @@ impl Worker {
 
     /// Gives up the lanes on this thread, for a worker that leaves.
     pub(crate) fn drop_lanes(&mut self) {
-        self.hot = 0;
+        self.set_hot(0);
         self.lanes.drain(..).for_each(|slot| slot.lane.give_up());
     }
 }
