@@ -73,7 +73,8 @@ mod integrations;
 mod limits;
 mod listener;
 mod metrics;
-#[cfg(loom)]
+#[cfg(feature = "models")]
+#[doc(hidden)]
 pub mod model;
 mod overflow;
 mod signal;

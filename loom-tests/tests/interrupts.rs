@@ -1,6 +1,7 @@
-//! A run of events in progress, and the removal of the listener that takes it (edge I1).
+//! A run of events in progress, and the removal of the listener that takes it or the abandonment of the
+//! engine (edge I1).
 
-use corecast_loom_tests::{manual, model_without_light_fences};
+use corecast_loom_tests::{long_model, manual, model_without_light_fences};
 use corecast_ring::sync::{Arc, AtomicBool, Ordering, thread};
 use std::time::Duration;
 
@@ -33,6 +34,39 @@ fn a_run_stops_at_a_listener_that_it_knows_to_be_removed() {
             drop(emitter);
             engine.shutdown(Duration::MAX);
             assert!(engine.faults().is_empty());
+        },
+    );
+}
+
+#[test]
+fn a_run_stops_when_its_engine_is_known_to_be_abandoned() {
+    long_model(
+        "interrupts::a_run_stops_when_its_engine_is_known_to_be_abandoned",
+        || {
+            let engine = manual(1);
+            let signal = engine.signal("run").capacity(16).build().expect("a signal");
+            let abandoned = Arc::new(AtomicBool::new(false));
+            let asks = Arc::clone(&abandoned);
+            let mut knows = false;
+            let listener = move |_: &u64| {
+                assert!(!knows, "called after the abandonment was known");
+                // Acquire: what was abandoned before is so before the next call.
+                knows = asks.load(Ordering::Acquire);
+            };
+            signal.subscribe(listener).detach();
+            let mut emitter = signal.emitter().expect("a lane");
+            for event in 1..=3 {
+                emitter.emit(event).expect("room for sixteen");
+            }
+            let worker = engine.clone();
+            let draining = thread::spawn(move || worker.run_until_idle());
+            let report = engine.shutdown(Duration::ZERO);
+            abandoned.store(true, Ordering::Release);
+            let drained = draining.join().expect("draining thread");
+            assert!(engine.faults().is_empty());
+            assert_eq!(report.accepted, 3);
+            // Whoever had the worker delivered what it did before it knew.
+            assert!(report.stuck.is_empty() || drained.is_ok_and(|events| events <= 3));
         },
     );
 }

@@ -59,7 +59,7 @@ const REMOVAL: u64 = 2;
 /// A worker as the rest of the engine sees it.
 ///
 /// | edge | writer                                       | worker                                   | protects | loom model |
-/// | I1   | entry switched off; `interrupts`, Release    | before each call of a listener: `interrupts`, Acquire; entry's switch | no call begins after a removal or an abandonment that happened before it | interrupts::a_run_stops_at_a_listener_that_it_knows_to_be_removed |
+/// | I1   | entry switched off; `interrupts`, Release    | before each call of a listener: `interrupts`, Acquire; entry's switch | no call begins after a removal or an abandonment that happened before it | interrupts |
 /// | B1   | under the lock: mail in the box, `has_mail`; wake (P1) | `has_mail`; under the lock: `has_mail` cleared, box emptied | no mail is left lying | mail |
 /// | P1   | `phase`; wake                                | announced; `phase`                       | nobody sleeps through the end | shutdown::a_sleeping_worker_leaves |
 ///

@@ -16,6 +16,16 @@ pub(crate) mod life;
 pub mod prometheus;
 #[cfg(feature = "metrics")]
 pub mod recorder;
+#[cfg(any(feature = "zenoh", feature = "models"))]
+#[cfg_attr(
+    not(feature = "zenoh"),
+    expect(
+        dead_code,
+        unreachable_pub,
+        reason = "without a network nobody reads what comes from it"
+    )
+)]
+pub(crate) mod relay;
 #[cfg(any(feature = "metrics", feature = "prometheus"))]
 mod samples;
 #[cfg(feature = "serde")]

@@ -1,6 +1,5 @@
 //! The thread between a receiver's inbox and its emitter.
 
-use super::frame::{Frame, FrameError};
 use super::inbox::{Inbox, Parcel};
 use super::tracker::{Gap, Tracker};
 use super::{Count, Record, Reports};
@@ -8,6 +7,7 @@ use crate::async_signal::{Emitter, Route};
 use crate::context::Context;
 use crate::error::BoxError;
 use crate::fault::{Fault, FaultKind};
+use crate::integrations::relay::frame::{Frame, FrameError};
 use crate::overflow::RejectReason;
 use ::zenoh::sample::Sample;
 use cache_padded::CachePadded;

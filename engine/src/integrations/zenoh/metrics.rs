@@ -1,6 +1,7 @@
 //! Counters as plain snapshots.
 
-use super::{feeder, outbox};
+use super::feeder;
+use crate::integrations::relay;
 use corecast_ring::sync::Ordering;
 
 /// Counters of a publisher, in events where nothing else is said.
@@ -24,7 +25,7 @@ pub struct PublisherMetrics {
 }
 
 impl PublisherMetrics {
-    pub(super) fn of(shared: &outbox::Shared) -> Self {
+    pub(super) fn of(shared: &relay::Shared) -> Self {
         // What became of events before how many there were: a snapshot may show too many queued,
         // never fewer than none.
         let network = &shared.network;

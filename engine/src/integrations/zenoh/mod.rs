@@ -74,27 +74,24 @@
 
 mod error;
 mod feeder;
-mod frame;
 mod inbox;
 mod metrics;
-mod outbox;
 mod publisher;
 mod receiver;
-mod sender;
 mod tracker;
 
+pub use super::relay::frame::{Incarnation, Position};
 /// The protocol's crate, of the version that this feature uses.
 pub use ::zenoh as protocol;
 pub use ::zenoh::Session;
 pub use error::OpenError;
-pub use frame::{Incarnation, Position};
 pub use metrics::{PublisherMetrics, ReceiverMetrics};
 pub use publisher::{Publisher, PublisherBuilder};
 pub use receiver::{Receiver, ReceiverBuilder, Record};
 
-use crate::fault::{Fault, FaultQueue};
+use super::relay::{Count, Outlet, Reports};
+use crate::error::BoxError;
 use ::zenoh::{Config, Wait};
-use corecast_ring::sync::{AtomicU64, Ordering};
 use std::sync::Arc;
 
 /// Opens a session of a peer that listens on some endpoints and connects to others, such as
@@ -142,33 +139,8 @@ pub fn peer(listen: &[&str], connect: &[&str]) -> Result<Session, OpenError> {
     })
 }
 
-/// A counter with one writer.
-#[derive(Debug, Default)]
-struct Count(AtomicU64);
-
-impl Count {
-    fn add(&self, events: u64) {
-        // Relaxed: a counter with one writer.
-        let sum = self.0.load(Ordering::Relaxed).saturating_add(events);
-        self.0.store(sum, Ordering::Relaxed);
-    }
-
-    fn get(&self) -> u64 {
-        // Relaxed: a counter.
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-/// Where faults go: the signal's engine, under the signal's name.
-#[derive(Debug, Clone)]
-struct Reports {
-    faults: Arc<FaultQueue>,
-    signal: Arc<str>,
-}
-
-impl Reports {
-    fn report(&self, mut fault: Box<Fault>) {
-        fault.signal = Some(Arc::clone(&self.signal));
-        self.faults.push(fault);
+impl Outlet for Arc<::zenoh::pubsub::Publisher<'static>> {
+    fn put(&self, frame: Vec<u8>) -> Result<(), BoxError> {
+        ::zenoh::pubsub::Publisher::put(self, frame).wait()
     }
 }

@@ -1,11 +1,11 @@
 //! A publisher: the listener's handle, and its options.
 
-use super::frame::{HEADER, Incarnation, Origin};
-use super::outbox::{Encoded, FIRST_BYTES, Order, Outbox, Shared};
-use super::sender::Sender;
-use super::{OpenError, PublisherMetrics, Reports, Session};
+use super::{Incarnation, OpenError, PublisherMetrics, Reports, Session};
 use crate::WorkerId;
 use crate::async_signal::{AsyncSignal, WorkerListener};
+use crate::integrations::relay::frame::{HEADER, Origin};
+use crate::integrations::relay::outbox::{Encoded, FIRST_BYTES};
+use crate::integrations::relay::{Outbox, Sender, Shared};
 use crate::overflow::FlushError;
 use crate::subscription::Subscription;
 use ::zenoh::Wait;
@@ -13,7 +13,6 @@ use ::zenoh::key_expr::KeyExpr;
 use ::zenoh::qos::CongestionControl;
 use core::fmt;
 use core::hash::BuildHasher;
-use corecast_ring::sync::Ordering;
 use corecast_ring::{Parker, RingOptions, WaitStrategy};
 use std::hash::RandomState;
 use std::sync::Arc;
@@ -133,15 +132,7 @@ impl Publisher {
     ///
     /// After `Ok` the counters of [`Publisher::metrics`] have every such event.
     pub fn flush(&self, limit: Duration) -> Result<(), FlushError> {
-        let deadline = Instant::now().checked_add(limit);
-        let target = self.shared.next();
-        let done = || self.shared.done() >= target;
-        let mut idle = WaitStrategy::park().idle();
-        if idle.wait_until(&self.shared.progress, deadline, done) {
-            Ok(())
-        } else {
-            Err(FlushError::Timeout)
-        }
+        self.shared.flush(limit)
     }
 
     /// Removes the listener, sends what is queued, and tells receivers that no more will come. Zero
@@ -153,7 +144,7 @@ impl Publisher {
     }
 
     fn finish(&mut self, limit: Duration) {
-        let deadline = Instant::now().checked_add(limit);
+        let begun = Instant::now();
         if let Some(subscription) = self.subscription.take() {
             // Removed in every case; on a worker it cannot be waited for, and need not be.
             let _ = subscription.unsubscribe_and_wait(limit);
@@ -161,14 +152,9 @@ impl Publisher {
         let Some(thread) = self.thread.take() else {
             return;
         };
-        self.shared.give(Order::Finish);
-        let ended = || self.shared.ended.load(Ordering::Acquire);
-        let mut idle = WaitStrategy::park().idle();
-        if idle.wait_until(&self.shared.progress, deadline, ended) {
+        if self.shared.finish(limit.saturating_sub(begun.elapsed())) {
             // It runs no user code, and panics are not expected.
             let _ = thread.join();
-        } else {
-            self.shared.give(Order::Abandon);
         }
     }
 }

@@ -1,9 +1,8 @@
 //! A receiver: the handle, its options, and events as they come.
 
 use super::feeder::{Feeder, Shared};
-use super::frame::{Incarnation, Position};
 use super::tracker::Tracker;
-use super::{OpenError, ReceiverMetrics, Reports, Session};
+use super::{Incarnation, OpenError, Position, ReceiverMetrics, Reports, Session};
 use crate::async_signal::{Emitter, Route};
 use crate::context::{CancelToken, Context};
 use crate::error::BoxError;

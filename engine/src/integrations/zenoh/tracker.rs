@@ -1,6 +1,6 @@
 //! Which events are missing: what a receiver knows of each incarnation, and what a frame adds.
 
-use super::frame::{Frame, Incarnation, Position};
+use crate::integrations::relay::frame::{Frame, Incarnation, Position};
 use std::sync::Arc;
 
 /// Incarnations remembered; of more, those not heard of for longest are forgotten.
@@ -140,8 +140,8 @@ impl Tracker {
 
 #[cfg(test)]
 mod tests {
-    use super::super::frame::{FrameWriter, Origin};
     use super::*;
+    use crate::integrations::relay::frame::{FrameWriter, Origin};
     use proptest::prelude::*;
 
     fn incarnation(number: u64) -> Incarnation {

@@ -1,30 +1,29 @@
-//! The thread between a publisher's ring and the network.
+//! The thread between the ring and the network.
 
-use super::Reports;
 use super::frame::{FrameWriter, HEADER, Origin};
 use super::outbox::{Encoded, Order, Shared};
+use super::{Outlet, Reports};
 use crate::fault::Fault;
-use ::zenoh::Wait;
 use corecast_ring::sync::Ordering;
 use corecast_ring::{Consumer, WaitStrategy};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 /// The thread between the ring and the network.
-pub(super) struct Sender {
-    pub(super) events: Consumer<Encoded>,
-    pub(super) shared: Arc<Shared>,
-    pub(super) outlet: Arc<::zenoh::pubsub::Publisher<'static>>,
-    pub(super) origin: Origin,
-    pub(super) reports: Reports,
-    pub(super) frame_bytes: usize,
-    pub(super) frame_capacity: usize,
-    pub(super) heartbeat: Duration,
-    pub(super) key: Arc<str>,
+pub(crate) struct Sender<O> {
+    pub(crate) events: Consumer<Encoded>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) outlet: O,
+    pub(crate) origin: Origin,
+    pub(crate) reports: Reports,
+    pub(crate) frame_bytes: usize,
+    pub(crate) frame_capacity: usize,
+    pub(crate) heartbeat: Duration,
+    pub(crate) key: Arc<str>,
 }
 
-impl Sender {
-    pub(super) fn run(mut self) {
+impl<O: Outlet> Sender<O> {
+    pub(crate) fn run(mut self) {
         let _ending = Ending(Arc::clone(&self.shared));
         let mut sent = Instant::now();
         loop {
@@ -99,7 +98,7 @@ impl Sender {
         let network = &self.shared.network;
         let bytes = frame.finish();
         let len = bytes.len() as u64;
-        match self.outlet.put(bytes).wait() {
+        match self.outlet.put(bytes) {
             Ok(()) => {
                 network.published.add(events);
                 network.frames.add(1);

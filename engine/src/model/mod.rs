@@ -1,4 +1,7 @@
-//! For models alone: engines without threads of their own, whose workers a model runs on its threads.
+//! For models alone: engines without threads of their own, whose workers a model runs on its threads;
+//! and [`relay`], the way from a worker to a network.
+
+pub mod relay;
 
 use crate::engine::Engine;
 use crate::engine::shared::EngineShared;

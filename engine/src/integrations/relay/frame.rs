@@ -15,7 +15,7 @@
 use core::fmt;
 
 const MAGIC: [u8; 4] = *b"CCF1";
-pub(super) const HEADER: usize = 52;
+pub(crate) const HEADER: usize = 52;
 /// The length before each event.
 const LENGTH: usize = 4;
 
@@ -30,8 +30,8 @@ const ENDED: u32 = 2;
 /// apart from the one before it, too.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Incarnation {
-    pub(super) session: [u8; 16],
-    pub(super) number: u64,
+    pub(crate) session: [u8; 16],
+    pub(crate) number: u64,
 }
 
 impl fmt::Display for Incarnation {
@@ -53,7 +53,7 @@ impl fmt::Debug for Incarnation {
 
 /// How far somebody has come with an incarnation's events. Kept somewhere safe, it tells a
 /// restarted receiver what it has missed: see
-/// [`ReceiverBuilder::resume`](super::ReceiverBuilder::resume).
+/// [`ReceiverBuilder::resume`](crate::zenoh::ReceiverBuilder::resume).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Position {
     /// Whose events.
@@ -90,17 +90,17 @@ impl Position {
 
 /// What every frame of an incarnation says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Origin {
-    pub(super) incarnation: Incarnation,
+pub(crate) struct Origin {
+    pub(crate) incarnation: Incarnation,
     /// The first event's sequence.
-    pub(super) start: u64,
+    pub(crate) start: u64,
     /// `start` goes on where an earlier incarnation had stopped.
-    pub(super) resumed: bool,
+    pub(crate) resumed: bool,
 }
 
 /// A frame in the making.
 #[derive(Debug)]
-pub(super) struct FrameWriter {
+pub(crate) struct FrameWriter {
     bytes: Vec<u8>,
     first: u64,
     count: u32,
@@ -108,7 +108,7 @@ pub(super) struct FrameWriter {
 
 impl FrameWriter {
     /// A frame without events yet, the next of which would have sequence `first`.
-    pub(super) fn new(origin: &Origin, first: u64, capacity: usize) -> Self {
+    pub(crate) fn new(origin: &Origin, first: u64, capacity: usize) -> Self {
         let mut bytes = Vec::with_capacity(capacity.max(HEADER));
         let flags = if origin.resumed { RESUMED } else { 0 };
         bytes.extend_from_slice(&MAGIC);
@@ -126,8 +126,8 @@ impl FrameWriter {
     }
 
     /// Adds the event with the next sequence. Its length has 32 bits: see
-    /// [`PublisherBuilder::event_bytes`](super::PublisherBuilder::event_bytes).
-    pub(super) fn push(&mut self, event: &[u8]) {
+    /// [`PublisherBuilder::event_bytes`](crate::zenoh::PublisherBuilder::event_bytes).
+    pub(crate) fn push(&mut self, event: &[u8]) {
         self.bytes
             .extend_from_slice(&(event.len() as u32).to_le_bytes());
         self.bytes.extend_from_slice(event);
@@ -135,25 +135,25 @@ impl FrameWriter {
     }
 
     /// The sequence of the next event.
-    pub(super) fn end(&self) -> u64 {
+    pub(crate) fn end(&self) -> u64 {
         self.first + u64::from(self.count)
     }
 
-    pub(super) fn count(&self) -> u32 {
+    pub(crate) fn count(&self) -> u32 {
         self.count
     }
 
     /// Bytes so far.
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.bytes.len()
     }
 
     /// No frame of the incarnation follows.
-    pub(super) fn mark_ended(&mut self) {
+    pub(crate) fn mark_ended(&mut self) {
         self.bytes[4] |= ENDED as u8;
     }
 
-    pub(super) fn finish(mut self) -> Vec<u8> {
+    pub(crate) fn finish(mut self) -> Vec<u8> {
         self.bytes[48..HEADER].copy_from_slice(&self.count.to_le_bytes());
         self.bytes
     }
@@ -161,11 +161,11 @@ impl FrameWriter {
 
 /// A frame as it came, checked to the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Frame<'a> {
-    pub(super) origin: Origin,
-    pub(super) ended: bool,
-    pub(super) first: u64,
-    pub(super) count: u32,
+pub(crate) struct Frame<'a> {
+    pub(crate) origin: Origin,
+    pub(crate) ended: bool,
+    pub(crate) first: u64,
+    pub(crate) count: u32,
     body: &'a [u8],
 }
 
@@ -173,7 +173,7 @@ impl<'a> Frame<'a> {
     /// # Errors
     ///
     /// [`FrameError`] for anything that a publisher does not send.
-    pub(super) fn parse(bytes: &'a [u8]) -> Result<Self, FrameError> {
+    pub(crate) fn parse(bytes: &'a [u8]) -> Result<Self, FrameError> {
         let Some((header, body)) = bytes.split_at_checked(HEADER) else {
             return Err(FrameError::Short { len: bytes.len() });
         };
@@ -218,12 +218,12 @@ impl<'a> Frame<'a> {
     }
 
     /// The sequence after the last event.
-    pub(super) fn end(&self) -> u64 {
+    pub(crate) fn end(&self) -> u64 {
         self.first + u64::from(self.count)
     }
 
     /// The events' bytes, in order.
-    pub(super) fn events(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    pub(crate) fn events(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         let mut rest = self.body;
         core::iter::from_fn(move || {
             let (length, after) = rest.split_at_checked(LENGTH)?;
@@ -248,7 +248,7 @@ fn u64_at(bytes: &[u8], at: usize) -> u64 {
 
 /// Why bytes are no frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum FrameError {
+pub(crate) enum FrameError {
     Short { len: usize },
     Foreign,
     Flags { flags: u32 },
