@@ -46,7 +46,7 @@ fn on_a_running_worker_too_queued_events_are_not_delivered_to_a_removed_listener
     assert!(leaver.unsubscribe());
     drop(door);
     out.flush(LONG).unwrap();
-    assert_eq!(leaves.take(), []);
+    assert_eq!(leaves.take(), Vec::<u64>::new());
 }
 
 #[test]

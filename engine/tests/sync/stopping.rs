@@ -16,7 +16,7 @@ fn cancelled_before_it_calls_nobody() {
             matches!(error, EmitError::Cancelled { delivered: 0 }),
             "{error:?}"
         );
-        assert_eq!(log.take(), []);
+        assert_eq!(log.take(), Vec::<u32>::new());
         // Another context is another matter.
         assert_eq!(
             handle.try_emit(&0, &Context::none()).unwrap(),
@@ -72,7 +72,7 @@ fn a_deadline_that_passed_before_calls_nobody() {
                 "{error:?}"
             );
         }
-        assert_eq!(log.take(), []);
+        assert_eq!(log.take(), Vec::<u32>::new());
     });
 }
 
