@@ -43,7 +43,6 @@ impl Outlet for Sink {
 /// # Panics
 ///
 /// When a ring cannot have so many slots.
-#[must_use]
 pub fn relay(
     room: usize,
     events: &[u64],
