@@ -53,7 +53,7 @@ impl Criterion {
     /// The figure as a person reads it.
     #[must_use]
     pub fn show(self, measured: &Measured) -> String {
-        let of_events = |ns: u64| match measured.latency_ns.count {
+        let of_events = |ns: u64| match measured.latency_ns.typical.count {
             0 => "no event timed".to_owned(),
             _ => Nanoseconds(ns).to_string(),
         };
@@ -64,9 +64,9 @@ impl Criterion {
                     Count(measured.events_per_second as u64)
                 )
             }
-            Self::P50 => of_events(measured.latency_ns.p50),
-            Self::P99 => of_events(measured.latency_ns.p99),
-            Self::P999 => of_events(measured.latency_ns.p999),
+            Self::P50 => of_events(measured.latency_ns.typical.p50),
+            Self::P99 => of_events(measured.latency_ns.typical.p99),
+            Self::P999 => of_events(measured.latency_ns.typical.p999),
             Self::Cpu => measured.cpu.map_or("unknown".to_owned(), |cpu| {
                 format!("{:.2} CPUs in the workers", cpu.workers)
             }),
@@ -86,7 +86,7 @@ impl Criterion {
     /// What decides, in this order: what is said first, and among those that are as good by it, what
     /// comes next.
     #[must_use]
-    pub fn and_then(self) -> &'static [Self] {
+    pub fn order(self) -> &'static [Self] {
         match self {
             Self::Throughput => &[Self::Throughput, Self::Cpu],
             Self::P50 => &[Self::P50, Self::Cpu],

@@ -63,19 +63,12 @@ pub struct Paced {
     pub sustained: bool,
 }
 
-/// Percentiles in nanoseconds; all 0 if no event was timed.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+/// The latency of a configuration, in nanoseconds; all 0 if no event was timed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct LatencyFigures {
-    /// Events that were timed, in all laps.
-    pub count: u64,
-    /// Half were no later.
-    pub p50: u64,
-    /// 99 in 100 were no later.
-    pub p99: u64,
-    /// 999 in 1000 were no later.
-    pub p999: u64,
-    /// None was later, in any lap.
-    pub max: u64,
+    /// Medians of the laps' percentiles; count and maximum are of all laps.
+    #[serde(flatten)]
+    pub typical: Percentiles,
     /// Percentiles, each with its latency. Left out where a lap has too few events to have one.
     pub curve: Vec<(f64, u64)>,
 }
@@ -112,7 +105,7 @@ impl Measured {
         LapFigures {
             events_per_second: self.events_per_second,
             kept_up: self.keeps_up(),
-            latency_ns: self.latency_ns.percentiles(),
+            latency_ns: self.latency_ns.typical,
             workers_cpu: self.cpu.map(|cpu| cpu.workers),
         }
     }
@@ -138,19 +131,16 @@ impl LapFigures {
 }
 
 impl LatencyFigures {
-    fn percentiles(&self) -> Percentiles {
-        Percentiles {
-            count: self.count,
-            p50: self.p50,
-            p99: self.p99,
-            p999: self.p999,
-            max: self.max,
-        }
-    }
-
     /// The four figures of a table, as a person reads them.
     pub(super) fn cells(&self) -> [String; 4] {
-        [self.p50, self.p99, self.p999, self.max].map(|ns| match self.count {
+        let Percentiles {
+            count,
+            p50,
+            p99,
+            p999,
+            max,
+        } = self.typical;
+        [p50, p99, p999, max].map(|ns| match count {
             0 => "-".to_owned(),
             _ => Nanoseconds(ns).to_string(),
         })
@@ -170,11 +160,13 @@ impl LatencyFigures {
         let told = |percent: &f64| fewest as f64 * (100.0 - percent) / 100.0 >= 1.0;
         let maxima = timed.clone().map(|latency| latency.percentiles().max);
         Self {
-            count: counts.sum(),
-            p50: typical(50.0),
-            p99: typical(99.0),
-            p999: typical(99.9),
-            max: maxima.max().unwrap_or(0),
+            typical: Percentiles {
+                count: counts.sum(),
+                p50: typical(50.0),
+                p99: typical(99.0),
+                p999: typical(99.9),
+                max: maxima.max().unwrap_or(0),
+            },
             curve: PERCENTILES
                 .into_iter()
                 .filter(told)

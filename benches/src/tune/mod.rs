@@ -18,6 +18,7 @@ mod load;
 mod measured;
 mod page;
 mod pictures;
+mod reason;
 mod recommend;
 mod report;
 mod run;

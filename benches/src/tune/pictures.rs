@@ -181,7 +181,7 @@ fn best_of<'a>(all: &'a [Measured], wait: &str, workers: usize) -> Option<&'a Me
             let configuration = one.configuration;
             configuration.wait.name() == wait && configuration.workers_per_core == workers
         })
-        .min_by_key(|one| (!one.keeps_up(), one.latency_ns.p99))
+        .min_by_key(|one| (!one.keeps_up(), one.latency_ns.typical.p99))
 }
 
 /// The wait strategies, in the order in which they were tried.

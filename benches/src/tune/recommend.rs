@@ -9,6 +9,7 @@ use crate::replay::text::Count;
 
 use super::criterion::Criterion;
 use super::measured::Measured;
+use super::reason::Reason;
 use super::told_apart::{beats, differ};
 
 /// What is advised.
@@ -70,7 +71,7 @@ impl Error for NoRecommendation {}
 ///
 /// Only configurations that kept up with the rate are considered. If their laps differ among
 /// themselves by more than the configurations do, the criterion tells nothing, and the next one
-/// decides ([`Criterion::and_then`]). Those are as good as the one with the lowest cost that are
+/// decides ([`Criterion::order`]). Those are as good as the one with the lowest cost that are
 /// within the criterion's tolerance of it, or did not lose to it in almost all laps; of them, those
 /// that are as good by what comes next; and of these the one with the fewest workers, then the
 /// smallest lanes, then the lower figure.
@@ -143,20 +144,20 @@ fn slowest(measured: &[Measured], unable: &[usize], criterion: Criterion) -> Opt
 }
 
 /// What decided, and those that are as good by it.
-struct Round {
-    criterion: Criterion,
-    good: Vec<usize>,
+pub(super) struct Round {
+    pub(super) criterion: Criterion,
+    pub(super) good: Vec<usize>,
 }
 
 /// How it was chosen.
-struct Choice<'a> {
-    measured: &'a [Measured],
+pub(super) struct Choice<'a> {
+    pub(super) measured: &'a [Measured],
     /// What was asked for and does not tell the configurations apart.
-    silent: Vec<Criterion>,
+    pub(super) silent: Vec<Criterion>,
     /// What decided, one after the other; at least one.
-    rounds: Vec<Round>,
+    pub(super) rounds: Vec<Round>,
     /// Whether the laps tell the configurations apart by any criterion.
-    is_told: bool,
+    pub(super) is_told: bool,
 }
 
 impl<'a> Choice<'a> {
@@ -165,7 +166,7 @@ impl<'a> Choice<'a> {
             let costs = able.iter().map(|&index| criterion.costs(&measured[index]));
             differ(&costs.collect::<Vec<_>>())
         };
-        let order = asked.and_then();
+        let order = asked.order();
         let silent = order.iter().take_while(|criterion| !differs(criterion));
         let silent: Vec<Criterion> = silent.copied().collect();
         let is_told = silent.len() < order.len();
@@ -213,7 +214,7 @@ impl<'a> Choice<'a> {
     }
 
     /// What it is the best by.
-    fn criterion(&self) -> Criterion {
+    pub(super) fn criterion(&self) -> Criterion {
         self.rounds[0].criterion
     }
 
@@ -242,105 +243,5 @@ impl<'a> Choice<'a> {
             let by_cost = || cost(one).total_cmp(&cost(other));
             lost(one).cmp(&lost(other)).then_with(by_cost)
         })
-    }
-}
-
-/// Why it is this one.
-struct Reason<'a> {
-    choice: &'a Choice<'a>,
-    index: usize,
-    worst: Option<usize>,
-    /// How many kept up.
-    able: usize,
-    rate: Option<f64>,
-}
-
-impl fmt::Display for Reason<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Choice {
-            measured, rounds, ..
-        } = self.choice;
-        let this = &measured[self.index];
-        self.write_doubts(f)?;
-        let criterion = self.choice.criterion();
-        let (all, figure) = (measured.len(), criterion.show(this));
-        let mut good = rounds[0].good.len();
-        if good == 1 {
-            write!(f, "Of {all} configurations")?;
-            if self.able < all {
-                write!(f, ", {} of which sustained the rate,", self.able)?;
-            }
-            write!(f, " it has the best {criterion}: {figure}.")?;
-        } else {
-            write!(
-                f,
-                "{good} of {all} configurations are as good by {criterion}: within {:.0} %{}; it has \
-                 {figure}.",
-                criterion.tolerance() * 100.0,
-                if self.choice.is_told {
-                    ", or not told apart by the laps"
-                } else {
-                    ""
-                },
-            )?;
-        }
-        for Round {
-            criterion,
-            good: left,
-        } in &rounds[1..]
-        {
-            if left.len() < good {
-                let figure = criterion.show(this);
-                write!(
-                    f,
-                    " Of these it is among the best by {criterion}: {figure}."
-                )?;
-            }
-            good = left.len();
-        }
-        if good > 1 {
-            write!(
-                f,
-                " Of the {good} that are left it has the fewest workers and the smallest lanes."
-            )?;
-        }
-        if let Some(rate) = self.rate {
-            write!(
-                f,
-                " It delivered {:.1} times the stated rate flat out.",
-                this.events_per_second / rate
-            )?;
-        }
-        if let Some(worst) = self.worst {
-            let worst = &measured[worst];
-            write!(f, " The worst, {}, ", worst.configuration)?;
-            if worst.keeps_up() {
-                write!(f, "has {}.", criterion.show(worst))?;
-            } else {
-                f.write_str("did not keep up.")?;
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Reason<'_> {
-    /// What the laps do not tell.
-    fn write_doubts(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Some((first, others)) = self.choice.silent.split_first() {
-            write!(f, "By {first}")?;
-            for criterion in others {
-                write!(f, " and {criterion}")?;
-            }
-            f.write_str(
-                " the configurations cannot be told apart here: laps of one differ by more than they \
-                 do. ",
-            )?;
-        } else if !self.choice.is_told && self.able > 1 {
-            f.write_str(
-                "The laps do not tell the configurations apart; these are their medians. ",
-            )?;
-        }
-        Ok(())
     }
 }

@@ -235,7 +235,7 @@ fn of_those_that_fell_behind_the_worst_did_so_most_often() {
 #[test]
 fn what_was_not_timed_never_wins_by_latency() {
     let mut untimed = measured(1, 256, 1e6, 0, 0.1);
-    untimed.latency_ns.count = 0;
+    untimed.latency_ns.typical.count = 0;
     untimed
         .laps
         .iter_mut()

@@ -41,11 +41,7 @@ pub(crate) fn measured(
             sustained: true,
         }),
         latency_ns: LatencyFigures {
-            count: 3_000,
-            p50: p99 / 2,
-            p99,
-            p999: p99 * 2,
-            max: p99 * 3,
+            typical: lap.latency_ns,
             curve: vec![(50.0, p99 / 2), (99.0, p99)],
         },
         cpu: Some(CpuUse {
@@ -65,7 +61,7 @@ pub(crate) fn with_p99(mut measured: Measured, laps: [u64; LAPS]) -> Measured {
     }
     let mut sorted = laps;
     sorted.sort_unstable();
-    measured.latency_ns.p99 = sorted[LAPS / 2];
+    measured.latency_ns.typical.p99 = sorted[LAPS / 2];
     measured
 }
 

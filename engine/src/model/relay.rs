@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// What the handle of a publisher does.
+#[derive(Debug)]
 pub struct Handle(Arc<Shared>);
 
 /// What a worker does: calls the listener with runs of events.
@@ -137,12 +138,6 @@ impl Thread {
     /// The loop, to its end.
     pub fn run(self) {
         self.0.run();
-    }
-}
-
-impl fmt::Debug for Handle {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Handle").finish_non_exhaustive()
     }
 }
 
