@@ -4,8 +4,8 @@ use std::fmt;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{CommandFactory, FromArgMatches, Parser};
 
 /// What a subcommand fails with. It becomes one line on standard error, and exit code 1.
 pub type Error = Box<dyn std::error::Error + Send + Sync>;
@@ -50,7 +50,8 @@ struct Cli {
 /// Runs the command that the process was started with, and says how it ended.
 #[must_use]
 pub fn main() -> ExitCode {
-    let ended = match Cli::try_parse() {
+    let parsed = command().try_get_matches();
+    let ended = match parsed.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli.subcommand.run(),
         Err(error) => explain(&error),
     };
@@ -64,6 +65,17 @@ pub fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// The command line. A negative number behind an option is its value, and as a rule a wrong one, but
+/// not an unknown option.
+fn command() -> clap::Command {
+    Cli::command().mut_subcommands(|subcommand| {
+        subcommand.mut_args(|argument| {
+            let has_value = argument.get_action().takes_values();
+            argument.allow_negative_numbers(has_value)
+        })
+    })
 }
 
 /// Writes to standard output, all of it.
@@ -129,8 +141,7 @@ mod tests {
 
     #[test]
     fn the_command_line_is_well_formed() {
-        use clap::CommandFactory;
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]
