@@ -19,7 +19,7 @@ pub(crate) struct Lane<T>(PhantomData<fn(&T)>);
 
 impl<T: 'static> Spec for Lane<T> {
     type Arg = Consumer<T>;
-    type Ctx = Step;
+    type Ctx<'a> = &'a Step;
     type Item = T;
     const EXCLUSIVE: bool = true;
 }

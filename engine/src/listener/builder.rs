@@ -107,13 +107,18 @@ impl<T: ?Sized + 'static> Listener<T> {
     pub fn with_context<E: Into<BoxError>>(
         f: impl Fn(&T, &Context) -> Result<(), E> + Send + core::marker::Sync + 'static,
     ) -> Self {
-        Self::from_call(move |event, context| f(event, context).map_err(Into::into))
+        Self::from_call(move |event, context: Option<&Context>| {
+            f(event, context.unwrap_or_else(|| Context::detached())).map_err(Into::into)
+        })
     }
 
     fn from_call(
-        call: impl Fn(&T, &Context) -> Result<(), BoxError> + Send + core::marker::Sync + 'static,
+        call: impl Fn(&T, Option<&Context>) -> Result<(), BoxError>
+        + Send
+        + core::marker::Sync
+        + 'static,
     ) -> Self {
-        let make: Make<T> = Box::new(move |meta| OwnedListener::shared(meta, call));
+        let make: Make<T> = Box::new(move |meta| OwnedListener::<Sync<T>>::shared(meta, call));
         Self {
             options: Options::default(),
             make,

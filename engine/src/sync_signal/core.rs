@@ -14,7 +14,9 @@ pub(crate) struct Sync<T: ?Sized>(PhantomData<fn(&T)>);
 
 impl<T: ?Sized + 'static> Spec for Sync<T> {
     type Arg = T;
-    type Ctx = Context;
+    /// None of an `emit`, whose listeners see one that nothing can cancel: the address of that would be
+    /// a load at each call.
+    type Ctx<'a> = Option<&'a Context>;
     type Item = T;
     const EXCLUSIVE: bool = false;
 }

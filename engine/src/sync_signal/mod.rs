@@ -140,11 +140,14 @@ impl<T: ?Sized + 'static> SyncSignal<T> {
     fn subscribe_call(
         &self,
         place: &'static Location<'static>,
-        call: impl Fn(&T, &Context) -> Result<(), BoxError> + Send + ::core::marker::Sync + 'static,
+        call: impl Fn(&T, Option<&Context>) -> Result<(), BoxError>
+        + Send
+        + ::core::marker::Sync
+        + 'static,
     ) -> Subscription {
         let meta = Meta::new(Options::default(), place);
         // A listener without a key cannot be refused.
-        self.add_built(vec![OwnedListener::shared(meta, call)])
+        self.add_built(vec![OwnedListener::<Sync<T>>::shared(meta, call)])
             .ok()
             .and_then(|mut subscriptions| subscriptions.pop())
             .unwrap_or_else(Subscription::inactive)

@@ -13,6 +13,9 @@ use core::cell::Cell;
 use std::panic::resume_unwind;
 
 /// What a listener did other than plainly succeed, or why the walk was to stop before the next.
+///
+/// With a tag of a whole word, which leaves no bytes to fill from a register of the hot path.
+#[repr(usize)]
 pub(crate) enum Trouble {
     /// It returned this; it may only have been skipped.
     Error(BoxError),
@@ -70,7 +73,7 @@ impl<'a, T: ?Sized + 'static> Rest<'a, T> {
         isolate(
             || {
                 while let Some(index) = self.next() {
-                    match self.array.call(index, self.event, Context::detached()) {
+                    match self.array.call(index, self.event, None) {
                         Ok(()) => self.on_success(index),
                         Err(error) => self.on_error(error),
                     }
@@ -109,7 +112,7 @@ impl<'a, T: ?Sized + 'static> Rest<'a, T> {
                         return;
                     }
                     let Some(index) = self.next() else { return };
-                    match self.array.call(index, self.event, context) {
+                    match self.array.call(index, self.event, Some(context)) {
                         Ok(()) => self.on_success(index),
                         Err(error) => {
                             stopped.set(self.unless_skipped(Some(Trouble::Error(error))));

@@ -79,6 +79,11 @@ impl<T: ?Sized + 'static> Walk<Sync<T>> for Emit<'_, T> {
     }
 
     #[inline(always)]
+    fn one(self, entry: &Entry<Sync<T>>) -> Result<(), Trouble> {
+        alone(|| call(entry, self.event))
+    }
+
+    #[inline(always)]
     fn few<'w>(self, array: &'w Array<Sync<T>>) -> Result<(), InTrouble<'w, T>> {
         walk(array, each, |entry| call(entry, self.event))
     }
@@ -128,13 +133,17 @@ impl<T: ?Sized + 'static> Walk<Sync<T>> for TryEmit<'_, T> {
 
     #[inline(always)]
     fn is_small(self, listeners: usize) -> bool {
-        // Who asks for the clock can do with a call.
-        listeners <= FEW && self.context.deadline().is_none()
+        // Who asks for the clock can do with a call, and so can who is not to begin.
+        listeners <= FEW && self.context.deadline().is_none() && !self.context.is_cancelled()
+    }
+
+    #[inline(always)]
+    fn one(self, entry: &Entry<Sync<T>>) -> Result<(), Trouble> {
+        alone(|| call_and_check(entry, self.event, self.context, false))
     }
 
     #[inline(always)]
     fn few<'w>(self, array: &'w Array<Sync<T>>) -> Result<(), InTrouble<'w, T>> {
-        check_first(array, self.context, false)?;
         let step = |entry: &_| call_and_check(entry, self.event, self.context, false);
         walk(array, each, step)
     }
@@ -185,7 +194,7 @@ impl<T: ?Sized + 'static> Walk<Sync<T>> for TryEmit<'_, T> {
 /// Calls a listener; what came up, if it did not plainly succeed.
 #[inline(always)]
 fn call<T: ?Sized + 'static>(entry: &Entry<Sync<T>>, event: &T) -> Option<Trouble> {
-    let outcome = entry.call(event, Context::detached());
+    let outcome = entry.call(event, None);
     outcome.err().map(Trouble::Error)
 }
 
@@ -197,7 +206,7 @@ fn call_and_check<T: ?Sized + 'static>(
     context: &Context,
     timed: bool,
 ) -> Option<Trouble> {
-    if let Err(error) = entry.call(event, context) {
+    if let Err(error) = entry.call(event, Some(context)) {
         return Some(Trouble::Error(error));
     }
     context.check_timed(timed).err().map(Trouble::Stop)
@@ -213,6 +222,16 @@ fn check_first<'a, T: ?Sized + 'static>(
     match context.check_timed(timed) {
         Err(stop) if array.len() > 0 => Err((None, Trouble::Stop(stop))),
         _ => Ok(()),
+    }
+}
+
+/// Takes the only entry of an array through `step` under an unwind guard.
+#[inline(always)]
+fn alone(step: impl FnOnce() -> Option<Trouble>) -> Result<(), Trouble> {
+    match guarded(step) {
+        Ok(None) => Ok(()),
+        Ok(Some(trouble)) => Err(trouble),
+        Err(payload) => Err(Trouble::Panic(payload)),
     }
 }
 

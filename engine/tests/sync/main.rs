@@ -18,6 +18,7 @@ mod quiesce;
 mod reclaim;
 mod reentrancy;
 mod removal;
+mod sizes;
 mod stopping;
 mod subscription;
 mod support;

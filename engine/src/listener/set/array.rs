@@ -30,7 +30,7 @@ use std::collections::HashSet;
 pub(crate) type Outcome = Result<(), BoxError>;
 
 /// Calls the listener behind the pointer.
-type Call<S> = unsafe fn(NonNull<Head<S>>, &<S as Spec>::Arg, &<S as Spec>::Ctx) -> Outcome;
+type Call<S> = unsafe fn(NonNull<Head<S>>, &<S as Spec>::Arg, <S as Spec>::Ctx<'_>) -> Outcome;
 
 /// The outcome of an entry that was switched off, or of a `once` listener that is spent. As an
 /// error without content it costs neither an allocation nor a third word in every outcome.
@@ -67,9 +67,9 @@ struct Body<S: Spec, F> {
 /// # Safety
 ///
 /// `head` points to a live `Body<S, F>`.
-unsafe fn call_shared<S: Spec, F>(head: NonNull<Head<S>>, arg: &S::Arg, ctx: &S::Ctx) -> Outcome
+unsafe fn call_shared<S: Spec, F>(head: NonNull<Head<S>>, arg: &S::Arg, ctx: S::Ctx<'_>) -> Outcome
 where
-    F: Fn(&S::Arg, &S::Ctx) -> Outcome,
+    F: Fn(&S::Arg, S::Ctx<'_>) -> Outcome,
 {
     // SAFETY: the caller says that the body is alive; closures called this way are only shared.
     let body = unsafe { head.cast::<Body<S, F>>().as_ref() };
@@ -81,9 +81,13 @@ where
 ///
 /// `head` points to a live `Body<S, F>`, and no other call of it is running: its set has one
 /// walker (`Spec::EXCLUSIVE`), which does not call a listener from within itself.
-unsafe fn call_exclusive<S: Spec, F>(head: NonNull<Head<S>>, arg: &S::Arg, ctx: &S::Ctx) -> Outcome
+unsafe fn call_exclusive<S: Spec, F>(
+    head: NonNull<Head<S>>,
+    arg: &S::Arg,
+    ctx: S::Ctx<'_>,
+) -> Outcome
 where
-    F: FnMut(&S::Arg, &S::Ctx) -> Outcome,
+    F: FnMut(&S::Arg, S::Ctx<'_>) -> Outcome,
 {
     // SAFETY: the caller says that the body is alive.
     let body = unsafe { head.cast::<Body<S, F>>().as_ref() };
@@ -100,7 +104,7 @@ where
 unsafe fn call_once<S: Spec, F, const EXCLUSIVE: bool>(
     head: NonNull<Head<S>>,
     arg: &S::Arg,
-    ctx: &S::Ctx,
+    ctx: S::Ctx<'_>,
 ) -> Outcome
 where
     F: OnceTarget<S, EXCLUSIVE>,
@@ -119,18 +123,18 @@ trait OnceTarget<S: Spec, const EXCLUSIVE: bool> {
     /// # Safety
     ///
     /// As `call_shared` or `call_exclusive`.
-    unsafe fn call(head: NonNull<Head<S>>, arg: &S::Arg, ctx: &S::Ctx) -> Outcome;
+    unsafe fn call(head: NonNull<Head<S>>, arg: &S::Arg, ctx: S::Ctx<'_>) -> Outcome;
 }
 
-impl<S: Spec, F: Fn(&S::Arg, &S::Ctx) -> Outcome> OnceTarget<S, false> for F {
-    unsafe fn call(head: NonNull<Head<S>>, arg: &S::Arg, ctx: &S::Ctx) -> Outcome {
+impl<S: Spec, F: Fn(&S::Arg, S::Ctx<'_>) -> Outcome> OnceTarget<S, false> for F {
+    unsafe fn call(head: NonNull<Head<S>>, arg: &S::Arg, ctx: S::Ctx<'_>) -> Outcome {
         // SAFETY: passed on from the caller.
         unsafe { call_shared::<S, F>(head, arg, ctx) }
     }
 }
 
-impl<S: Spec, F: FnMut(&S::Arg, &S::Ctx) -> Outcome> OnceTarget<S, true> for F {
-    unsafe fn call(head: NonNull<Head<S>>, arg: &S::Arg, ctx: &S::Ctx) -> Outcome {
+impl<S: Spec, F: FnMut(&S::Arg, S::Ctx<'_>) -> Outcome> OnceTarget<S, true> for F {
+    unsafe fn call(head: NonNull<Head<S>>, arg: &S::Arg, ctx: S::Ctx<'_>) -> Outcome {
         // SAFETY: passed on from the caller.
         unsafe { call_exclusive::<S, F>(head, arg, ctx) }
     }
@@ -141,7 +145,7 @@ impl<S: Spec, F: FnMut(&S::Arg, &S::Ctx) -> Outcome> OnceTarget<S, true> for F {
 /// # Safety
 ///
 /// None: it touches nothing. Unsafe only to fit the slot.
-unsafe fn call_nothing<S: Spec>(_: NonNull<Head<S>>, _: &S::Arg, _: &S::Ctx) -> Outcome {
+unsafe fn call_nothing<S: Spec>(_: NonNull<Head<S>>, _: &S::Arg, _: S::Ctx<'_>) -> Outcome {
     Err(Box::new(Skipped))
 }
 
@@ -167,7 +171,7 @@ impl<S: Spec> OwnedListener<S> {
     /// A listener that several walks may call at once.
     pub(crate) fn shared<F>(meta: Meta<S::Item>, closure: F) -> Self
     where
-        F: Fn(&S::Arg, &S::Ctx) -> Outcome + Send + Sync + 'static,
+        F: Fn(&S::Arg, S::Ctx<'_>) -> Outcome + Send + Sync + 'static,
     {
         let call: Call<S> = if meta.once {
             call_once::<S, F, false>
@@ -180,7 +184,7 @@ impl<S: Spec> OwnedListener<S> {
     /// A listener of a set with one walker.
     pub(crate) fn exclusive<F>(meta: Meta<S::Item>, closure: F) -> Self
     where
-        F: FnMut(&S::Arg, &S::Ctx) -> Outcome + Send + 'static,
+        F: FnMut(&S::Arg, S::Ctx<'_>) -> Outcome + Send + 'static,
     {
         const {
             assert!(
@@ -257,7 +261,7 @@ impl<S: Spec> Entry<S> {
     /// Calls the listener, or nothing if it was switched off. An entry is only ever reached through
     /// the array that a walk keeps alive.
     #[inline(always)]
-    pub(crate) fn call(&self, arg: &S::Arg, ctx: &S::Ctx) -> Outcome {
+    pub(crate) fn call(&self, arg: &S::Arg, ctx: S::Ctx<'_>) -> Outcome {
         // Relaxed (L2).
         let call = self.call.load(Ordering::Relaxed);
         // SAFETY: the word is only ever written with a `Call<S>` (`into_entry`, `switch_off`).
@@ -359,7 +363,7 @@ impl<S: Spec> Array<S> {
 
     /// Calls listener `index`.
     #[inline(always)]
-    pub(crate) fn call(&self, index: usize, arg: &S::Arg, ctx: &S::Ctx) -> Outcome {
+    pub(crate) fn call(&self, index: usize, arg: &S::Arg, ctx: S::Ctx<'_>) -> Outcome {
         self.entries[index].call(arg, ctx)
     }
 

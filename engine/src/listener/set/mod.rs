@@ -52,7 +52,7 @@ pub(crate) trait Spec: Sized + 'static {
     /// What a call is about.
     type Arg: ?Sized;
     /// What else a call is given.
-    type Ctx;
+    type Ctx<'a>: Copy;
     /// What `describe` renders.
     type Item: ?Sized;
     /// The set has one walker, and it never calls a listener from within itself; so listeners may
@@ -487,18 +487,28 @@ impl<S: Spec> OwnedReader<S> {
     /// over, and what it may see never be freed.
     #[inline(always)]
     pub(crate) fn walk_hot<W: Walk<S>>(&mut self, home: AtHome, walk: W) -> W::Output {
-        let number = self.record.enter(home.0);
+        let record = &*self.record;
+        let number = record.enter(home.0);
         // SAFETY: the record says that this reader is walking until `close` below, or until the guard
         // of the rest is dropped; the exclusive borrow allows one walk at a time.
         let array = unsafe { self.set.load() };
-        self.record.count_walk(number, array.len());
+        record.count_walk(number, array.len());
         if !walk.is_small(array.len()) {
             return self.walk_many(array, number, walk);
+        }
+        if let [only] = array.entries() {
+            return match walk.one(only) {
+                Ok(()) => {
+                    self.close(record, number);
+                    W::all(1)
+                }
+                Err(trouble) => self.walk_rest_of_one(array, walk, trouble),
+            };
         }
         match walk.few(array) {
             Ok(()) => {
                 let listeners = array.len();
-                self.close(number);
+                self.close(&self.record, number);
                 W::all(listeners)
             }
             Err(trouble) => self.walk_rest(array, number, walk, trouble),
@@ -510,11 +520,24 @@ impl<S: Spec> OwnedReader<S> {
         match walk.many(array) {
             Ok(()) => {
                 let listeners = array.len();
-                self.close(number);
+                self.close(&self.record, number);
                 W::all(listeners)
             }
             Err(trouble) => self.walk_rest(array, number, walk, trouble),
         }
+    }
+
+    /// As `walk_rest`, of a walk over one listener, which has kept neither its place nor its number.
+    #[cold]
+    #[inline(never)]
+    fn walk_rest_of_one<W: Walk<S>>(
+        &self,
+        array: &Array<S>,
+        walk: W,
+        trouble: W::Trouble,
+    ) -> W::Output {
+        let number = self.record.number();
+        self.walk_rest(array, number, walk, (array.entries().first(), trouble))
     }
 
     #[cold]
@@ -534,8 +557,8 @@ impl<S: Spec> OwnedReader<S> {
     /// Ends walk `number`, in which every listener ran and succeeded. Its array may be gone when this
     /// returns.
     #[inline(always)]
-    fn close(&self, number: u64) {
-        if self.record.leave(number, self.set.fences.known_free()) {
+    fn close(&self, record: &Record, number: u64) {
+        if record.leave(number, self.set.fences.known_free()) {
             self.collect_marked();
         }
     }
@@ -567,6 +590,10 @@ pub(crate) trait Walk<S: Spec>: Copy {
 
     /// Whether a walk over so many is to be part of the caller's code.
     fn is_small(self, listeners: usize) -> bool;
+
+    /// The common part of a small walk over one listener, which keeps nothing at hand but what ends
+    /// it: whether that ran and succeeded. Does not unwind.
+    fn one(self, entry: &Entry<S>) -> Result<(), Self::Trouble>;
 
     /// The common part of a small walk: whether all of them ran and succeeded. Does not unwind.
     fn few<'w>(self, array: &'w Array<S>) -> Result<(), InTrouble<'w, S, Self>>;
@@ -718,6 +745,17 @@ impl<S: Spec> ListenerSet<S> {
         // dropped.
         let array = unsafe { self.load() };
         visitor.record().count_walk(number, array.len());
+        if let [only] = array.entries()
+            && walk.is_small(1)
+        {
+            return match walk.one(only) {
+                Ok(()) => {
+                    self.close_shared(visitor, pin, number);
+                    W::all(1)
+                }
+                Err(trouble) => self.walk_shared_rest_of_one(array, visitor, pin, walk, trouble),
+            };
+        }
         if !walk.is_small(array.len()) {
             return self.walk_shared_many(array, visitor, pin, number, walk);
         }
@@ -748,6 +786,22 @@ impl<S: Spec> ListenerSet<S> {
             }
             Err(trouble) => self.walk_shared_rest(array, visitor, pin, number, walk, trouble),
         }
+    }
+
+    /// As [`OwnedReader::walk_rest_of_one`].
+    #[cold]
+    #[inline(never)]
+    fn walk_shared_rest_of_one<W: Walk<S>>(
+        &self,
+        array: &Array<S>,
+        visitor: &Visitor,
+        pin: ManuallyDrop<Guard>,
+        walk: W,
+        trouble: W::Trouble,
+    ) -> W::Output {
+        let number = visitor.record().number();
+        let trouble = (array.entries().first(), trouble);
+        self.walk_shared_rest(array, visitor, pin, number, walk, trouble)
     }
 
     #[cold]

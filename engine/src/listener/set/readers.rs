@@ -134,6 +134,11 @@ impl Record {
         self.is_idle().then(|| self.enter(fence))
     }
 
+    /// The number of the walk that its reader, which asks, is in.
+    pub(super) fn number(&self) -> u64 {
+        self.own.active.load(Ordering::Relaxed)
+    }
+
     /// Whether its reader, which asks, is not in a walk.
     #[inline(always)]
     pub(super) fn is_idle(&self) -> bool {
