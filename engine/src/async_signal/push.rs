@@ -43,24 +43,19 @@ impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
                 false => self.route.choose(&event, self.turn, self.lanes.len()),
             };
             chosen = Some(index);
-            if let Some(mut lane) = self.lanes.get_mut(index)
-                && (R::FANS_OUT || lane.state == LaneState::Active)
-            {
+            if let Some(lane) = self.lanes.get_mut(index) {
+                // An event whose latency is to be sampled takes the long way.
                 let place = match R::FANS_OUT {
                     true => lane.producer.sequence(),
                     false => self.turn,
                 };
-                if place >= self.sample_at {
-                    // The event stays where it is: handed on, it would be read from stores that stand in
-                    // line behind those to slots whose lines are still on their way.
-                    self.sample_now(SampledLanes::One(index));
-                    lane = &mut self.lanes[index];
-                }
-                let core = &*self.core;
                 // The look at the word behind the claim (S2) says that the signal is open and that
                 // this is still the lane (S1). When it has changed the claim is abandoned, and the
                 // event takes the long way.
-                if let Some(slot) = lane.producer.claim_short(|| core.is_still(seen)) {
+                if place < self.sample_at
+                    && (R::FANS_OUT || lane.state == LaneState::Active)
+                    && let Some(slot) = lane.producer.claim_short(|| core.is_still(seen))
+                {
                     slot.publish(event);
                     if !R::FANS_OUT {
                         self.turn += 1;
@@ -77,7 +72,7 @@ impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
     }
 
     /// As [`Emitter::push`], for a broadcast that has no short way to one lane. That to two workers has
-    /// one as well.
+    /// one as well, and so has an event to one lane whose latency is to be sampled.
     #[inline(never)]
     fn push_wide(&mut self, event: T, when_full: WhenFull<'_>) -> Result<(), Rejected<T>> {
         let (core, seen) = (&*self.core, self.seen);
@@ -97,6 +92,13 @@ impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
                     other.publish(event);
                     return Ok(());
                 }
+            }
+        } else if self.direct < self.lanes.len() {
+            self.sample(SampledLanes::One(self.direct));
+            let (core, lane) = (&*self.core, &mut self.lanes[self.direct]);
+            if let Some(slot) = lane.producer.claim_short(|| core.is_still(seen)) {
+                slot.publish(event);
+                return Ok(());
             }
         }
         self.push_round(event, when_full)

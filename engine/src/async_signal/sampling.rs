@@ -56,7 +56,7 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
 
     #[cold]
     #[inline(never)]
-    pub(super) fn sample_now(&mut self, lanes: SampledLanes) {
+    fn sample_now(&mut self, lanes: SampledLanes) {
         let sampled: &[usize] = match &lanes {
             SampledLanes::One(lane) => core::slice::from_ref(lane),
             SampledLanes::Active => &self.active,
