@@ -554,8 +554,8 @@ impl<S: Spec> OwnedReader<S> {
         walk.rest(array, &counting, Some(trouble))
     }
 
-    /// Ends walk `number`, in which every listener ran and succeeded. Its array may be gone when this
-    /// returns.
+    /// Ends walk `number` of `record`, which is this reader's, in which every listener ran and succeeded.
+    /// Its array may be gone when this returns.
     #[inline(always)]
     fn close(&self, record: &Record, number: u64) {
         if record.leave(number, self.set.fences.known_free()) {
@@ -588,7 +588,8 @@ pub(crate) trait Walk<S: Spec>: Copy {
     /// What sends a walk from its common part to its rest.
     type Trouble;
 
-    /// Whether a walk over so many is to be part of the caller's code.
+    /// Whether a walk over so many, which is about to begin, is to be part of the caller's code; one that
+    /// is not to begin at all is not.
     fn is_small(self, listeners: usize) -> bool;
 
     /// The common part of a small walk over one listener, which keeps nothing at hand but what ends
@@ -745,6 +746,8 @@ impl<S: Spec> ListenerSet<S> {
         // dropped.
         let array = unsafe { self.load() };
         visitor.record().count_walk(number, array.len());
+        // Asked before the size, other than in `OwnedReader::walk_hot`: the compiler then keeps less over
+        // the calls, on either way.
         if let [only] = array.entries()
             && walk.is_small(1)
         {
