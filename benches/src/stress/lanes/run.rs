@@ -186,18 +186,20 @@ fn run_route<E: Event, R: Track<E>>(round: &Round<'_>, setup: &Setup) -> Played 
 
 /// The last of the books, when every handle but the engine's is gone.
 fn finish(books: &Arc<Books>, engine: Option<&Engine>, setup: &Setup, outcome: &mut Outcome) {
-    if let Some(engine) = engine {
-        books.faults.drain(engine.faults());
-    }
-    let complete = engine.is_some();
-    if let Some(difference) = books.faults.difference(complete) {
-        books.wrong(format_args!("{difference}"));
-    }
-    // As does a worker that was left behind with its events.
-    while setup.may_leave_behind() && books.events.difference().is_some() {
+    let wrong = || {
+        if let Some(engine) = engine {
+            books.faults.drain(engine.faults());
+        }
+        let faults = books.faults.difference(engine.is_some());
+        [faults, books.events.difference()]
+    };
+    let mut found = wrong();
+    // A worker that was left behind drops its events, and reports those that panic, a little later.
+    while setup.may_leave_behind() && found.iter().any(Option::is_some) {
         thread::yield_now();
+        found = wrong();
     }
-    if let Some(difference) = books.events.difference() {
+    for difference in found.into_iter().flatten() {
         books.wrong(format_args!("{difference}"));
     }
     let Outcome {
