@@ -35,6 +35,9 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 //!
+//! Beside them there is a clock for short times, [`TickClock`]: the CPU's own counter, where the kernel
+//! itself keeps time by it.
+//!
 //! # Masks change while a program runs
 //!
 //! An administrator may narrow a cpuset or take a CPU off line; the kernel
@@ -50,6 +53,7 @@
 
 mod allowed;
 mod cgroup;
+mod clock;
 mod cpu_list;
 mod cpu_set;
 mod error;
@@ -65,6 +69,7 @@ mod topology;
 mod tree;
 
 pub use allowed::{AllowedCpus, allowed_cpus};
+pub use clock::{TickClock, Ticks};
 pub use cpu_set::{CpuId, CpuSet, Iter};
 pub use error::{ParseCpuListError, PinError, PlacementError, ReadError, ThreadError};
 pub use pin::{CurrentPin, PinCheck, PinStatus, Pinning, check_current, pin_current};

@@ -10,7 +10,7 @@ use std::cell::Cell;
 auto_traits! {
     ALL => AllowedCpus, CpuId, CpuSet, Iter<'static>, ParseCpuListError, PinError, PlacementError,
         ReadError, ThreadError, PinCheck, PinStatus, Pinning, Cores, Placement, ThreadConfig, Cache,
-        CacheKind, Core, CoreKind, Cpu, NumaNode, Package, Topology, TopologySource;
+        CacheKind, Core, CoreKind, Cpu, NumaNode, Package, TickClock, Ticks, Topology, TopologySource;
     // A pin is of the thread that made it.
     UNPIN | UNWIND | REF_UNWIND => CurrentPin;
     SHARED => PinnedThread<u64>, PinnedThread<Cell<u64>>;

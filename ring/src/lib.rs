@@ -54,7 +54,7 @@ pub use monitor::Monitor;
 pub use mpsc::{Credit, SharedClaim, SharedProducer};
 pub use parker::{Parked, Parker, Ticket};
 pub use ring::RingOptions;
-pub use spsc::{ClaimRefused, ClaimedSlot, Producer, ShortSlot};
+pub use spsc::{ClaimRefused, ClaimedSlot, Producer, ShortSlot, WrittenSlot};
 pub use wait::{Idle, UnknownWaitStrategy, WaitStrategy};
 
 /// A ring with one writer and one reader.

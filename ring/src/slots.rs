@@ -348,19 +348,6 @@ impl<T> View<T> {
         count
     }
 
-    /// Writes `value` and publishes it in one step, on a ring whose slots are not recycled.
-    ///
-    /// # Safety
-    ///
-    /// As [`View::put`] and then [`View::publish`]; the ring is not recycled.
-    #[inline(always)]
-    pub(crate) unsafe fn put_and_publish(&self, sequence: u64, value: T) {
-        // SAFETY: the caller's contract is this one's.
-        unsafe { self.init_value(sequence, value) };
-        // SAFETY: the same, and written just now.
-        unsafe { self.publish(sequence) };
-    }
-
     /// Puts `value` into the slot; on a recycled ring the value that was there comes back.
     ///
     /// # Safety
@@ -440,7 +427,7 @@ impl<T> View<T> {
     ///
     /// The caller owns the slot, and the slot holds no value that must be dropped.
     #[inline(always)]
-    unsafe fn init_value(&self, sequence: u64, value: T) {
+    pub(crate) unsafe fn init_value(&self, sequence: u64, value: T) {
         // SAFETY: exclusive by the caller's contract, and inside the block.
         self.cell(sequence)
             .with_mut(|slot| unsafe { slot.cast::<T>().write(value) });

@@ -170,6 +170,10 @@ impl<T: Send + 'static, R: Routing<T>> AsyncSignalBuilder<T, R> {
     /// last listener on a worker; 0, the default, measures none and costs one branch. Each worker has
     /// a histogram of its own (some 270 KB), and reading the metrics merges them. Events emitted
     /// through [`AsyncSignal::emit`] are not measured.
+    ///
+    /// Times are by the CPU's counter where the kernel itself keeps time by it
+    /// ([`TickClock`](corecast_affinity::TickClock)): the first signal of a process that samples takes one
+    /// or two milliseconds to find out how long a tick is.
     pub fn sample_latency(mut self, every: u32) -> Self {
         self.options.sample = every;
         self

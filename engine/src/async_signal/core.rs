@@ -13,6 +13,7 @@ use super::latency::{self, WorkerLatency};
 use super::listener::{Lane, WorkerListener};
 use super::post::{LaneId, Post};
 use super::record::EmitterRecord;
+use super::sampling::Sampler;
 use super::shared::SharedCounters;
 use crate::WorkerId;
 use crate::engine::shared::{EngineShared, LaneEvents, SignalControl};
@@ -39,6 +40,8 @@ const VERSION: u64 = 2;
 pub(crate) struct SignalCore<T: Send + 'static> {
     pub(crate) engine: Arc<EngineShared>,
     pub(crate) options: SignalOptions<T>,
+    /// How latency is sampled, if it is.
+    pub(crate) sampler: Option<Sampler>,
     /// Which of the engine's signals this is.
     number: u64,
     /// Read by every emission (S1, S2); written under the lock, and when the engine closes.
@@ -73,6 +76,7 @@ impl Counts {
 
 impl<T: Send + 'static> SignalCore<T> {
     pub(crate) fn new(engine: Arc<EngineShared>, options: SignalOptions<T>) -> Arc<Self> {
+        let sampler = Sampler::of_every(options.sample);
         let core = Arc::new_cyclic(|this: &Weak<Self>| {
             let post = |worker: &Arc<_>| {
                 let faults = Arc::clone(&engine.faults);
@@ -83,7 +87,7 @@ impl<T: Send + 'static> SignalCore<T> {
                     engine.fence_pair,
                     name,
                     faults,
-                    options.sample > 0,
+                    sampler,
                 )
             };
             Self {
@@ -91,6 +95,7 @@ impl<T: Send + 'static> SignalCore<T> {
                 number: engine.number_signal(),
                 engine,
                 options,
+                sampler,
                 word: CachePadded::new(AtomicU64::new(0)),
                 state: Mutex::new(State {
                     emitters: Vec::new(),

@@ -8,7 +8,7 @@ use super::post::{LaneId, Post};
 use super::push::WhenFull;
 use super::record::EmitterRecord;
 use super::route::{Broadcast, Route, Routing};
-use super::sampling;
+use super::sampling::{self, Sampler};
 use super::waiting;
 use crate::context::Context;
 use crate::engine::worker_shared::{Drain, Mail, Status, WorkerShared};
@@ -18,6 +18,7 @@ use crate::walk::isolate;
 use core::cell::Cell;
 use core::fmt;
 use core::marker::PhantomData;
+use corecast_affinity::Ticks;
 use corecast_ring::{Producer, spsc};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -30,7 +31,9 @@ const SAMPLES: usize = 64;
 const NO_PAIR: (usize, usize) = (usize::MAX, usize::MAX);
 
 /// One lane, as its emitter sees it.
+#[repr(C)]
 pub(crate) struct LaneEnd<T: Send + 'static> {
+    /// First, so that one register points to it and to the lane: see [`Emitter::push`].
     pub(crate) producer: Producer<T>,
     pub(crate) worker: Arc<WorkerShared>,
     pub(crate) state: LaneState,
@@ -104,7 +107,7 @@ pub struct Emitter<T: Send + 'static, R = Broadcast> {
     /// The [place](Emitter::place) of the next event that is sampled; never, if none is.
     pub(crate) sample_at: u64,
     /// When the event that waits for room was emitted, if it is to be sampled.
-    pub(crate) waiting_since: Option<Instant>,
+    pub(crate) waiting_since: Option<Ticks>,
     /// Keeps the type from being `Sync`.
     single_writer: PhantomData<Cell<()>>,
 }
@@ -159,7 +162,7 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
                 let counters = Arc::new(LaneCounters::default());
                 let monitor = producer.monitor();
                 post.register_lane(id, monitor, Arc::clone(&counters), false);
-                let samples = (core.options.sample > 0).then(|| spsc::<Sample>(SAMPLES).ok());
+                let samples = core.sampler.map(|_| spsc::<Sample>(SAMPLES).ok());
                 let (emitted, sampled) = samples.flatten().unzip();
                 let (core, at) = (Arc::clone(&core), Arc::clone(post));
                 let worked = Arc::clone(&counters);
@@ -196,7 +199,7 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
             turn: 0,
             record,
             spare,
-            sample_at: sampling::first(core.options.sample),
+            sample_at: core.sampler.map_or(sampling::NEVER, Sampler::first),
             waiting_since: None,
             core,
             single_writer: PhantomData,

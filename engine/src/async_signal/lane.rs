@@ -13,12 +13,12 @@ use crate::listener::set::OwnedReader;
 use crate::walk::isolate;
 use core::cell::Cell;
 use core::mem::needs_drop;
+use corecast_affinity::Ticks;
 use corecast_ring::Consumer;
 use std::sync::Arc;
-use std::time::Instant;
 
 /// When an event was emitted, for those whose latency is sampled.
-pub(crate) type Sample = (u64, Instant);
+pub(crate) type Sample = (u64, Ticks);
 
 pub(crate) struct LaneDrain<T: Send + 'static> {
     consumer: Consumer<T>,
@@ -234,9 +234,9 @@ fn deliver_sampled<T: Send + 'static>(
 }
 
 #[cold]
-fn note_latency<T: Send + 'static>(run: Run<'_, T>, emitted: Instant) {
+fn note_latency<T: Send + 'static>(run: Run<'_, T>, emitted: Ticks) {
     if let Some(latency) = &run.post.latency {
-        latency.record(emitted.elapsed());
+        latency.record_since(emitted);
     }
 }
 
@@ -273,11 +273,7 @@ fn deliver_specially<T: Send + 'static>(
 /// The first sampled event among those ready: the run is cut behind it, so that its latency ends
 /// with its own delivery.
 #[inline(always)]
-fn next_sample(
-    samples: &mut Consumer<Sample>,
-    head: u64,
-    ready: usize,
-) -> (usize, Option<Instant>) {
+fn next_sample(samples: &mut Consumer<Sample>, head: u64, ready: usize) -> (usize, Option<Ticks>) {
     while samples.poll(1) > 0 {
         let Some(&(sequence, emitted)) = samples.get(0) else {
             break;

@@ -2,6 +2,7 @@
 
 use crate::metrics::Latency;
 use cache_padded::CachePadded;
+use corecast_affinity::{TickClock, Ticks};
 use corecast_ring::sync::{Mutex, lock};
 use hdrhistogram::Histogram;
 use std::time::Duration;
@@ -19,17 +20,23 @@ fn histogram() -> Option<Histogram<u64>> {
 /// One worker's latencies. Written by the worker alone; the lock is there for those who read, and
 /// a sample waits for them no longer than a merge takes.
 pub(crate) struct WorkerLatency {
+    clock: TickClock,
     histogram: CachePadded<Mutex<Histogram<u64>>>,
 }
 
 impl WorkerLatency {
-    pub(crate) fn new() -> Option<Self> {
+    /// Of latencies by `clock`.
+    pub(crate) fn new(clock: TickClock) -> Option<Self> {
         let histogram = CachePadded::new(Mutex::new(histogram()?));
-        Some(Self { histogram })
+        Some(Self { clock, histogram })
     }
 
-    pub(crate) fn record(&self, latency: Duration) {
-        let nanoseconds = u64::try_from(latency.as_nanos()).unwrap_or(LONGEST);
+    /// Records how long ago `emitted` was.
+    pub(crate) fn record_since(&self, emitted: Ticks) {
+        self.record(self.clock.nanoseconds(emitted, self.clock.now()));
+    }
+
+    fn record(&self, nanoseconds: u64) {
         lock(&self.histogram).saturating_record(nanoseconds.max(1));
     }
 
@@ -68,10 +75,11 @@ mod tests {
 
     #[test]
     fn percentiles_are_those_of_all_workers_samples_together() {
-        let workers = [WorkerLatency::new().unwrap(), WorkerLatency::new().unwrap()];
+        let worker = || WorkerLatency::new(TickClock::get()).unwrap();
+        let workers = [worker(), worker()];
         // 1 to 1000 microseconds, alternately here and there, the slowest half on the second.
         for microseconds in 1..=1000 {
-            workers[usize::from(microseconds > 500)].record(Duration::from_micros(microseconds));
+            workers[usize::from(microseconds > 500)].record(1000 * microseconds);
         }
         let all = merged(workers.iter()).unwrap();
         assert_eq!(all.count, 1000);
@@ -93,9 +101,9 @@ mod tests {
 
     #[test]
     fn a_latency_beyond_the_longest_counts_as_the_longest() {
-        let worker = WorkerLatency::new().unwrap();
-        worker.record(Duration::MAX);
-        worker.record(Duration::ZERO);
+        let worker = WorkerLatency::new(TickClock::get()).unwrap();
+        worker.record(u64::MAX);
+        worker.record(0);
         let all = merged([&worker].into_iter()).unwrap();
         assert_eq!(all.count, 2);
         assert!(all.max >= Duration::from_secs(3600));

@@ -4,6 +4,7 @@ use super::core::SignalCore;
 use super::lane_counters::LaneCounters;
 use super::latency::WorkerLatency;
 use super::listener::Lane;
+use super::sampling::Sampler;
 use crate::engine::shared::LaneEvents;
 use crate::engine::wait_graph;
 use crate::engine::worker_shared::{Collect, Mail, WorkerShared};
@@ -124,7 +125,7 @@ impl<T: Send + 'static> Post<T> {
         fences: FencePair,
         name: Arc<str>,
         faults: Arc<FaultQueue>,
-        samples: bool,
+        sampler: Option<Sampler>,
     ) -> Arc<Self> {
         Arc::new_cyclic(|this: &Weak<Self>| {
             let collect_asked = Arc::new(AtomicBool::new(false));
@@ -159,7 +160,7 @@ impl<T: Send + 'static> Post<T> {
                     entries: Vec::new(),
                     folded: LaneEvents::default(),
                 }),
-                latency: samples.then(WorkerLatency::new).flatten(),
+                latency: sampler.and_then(|sampler| WorkerLatency::new(sampler.clock)),
                 signal,
                 collect_asked,
             }

@@ -5,7 +5,7 @@
 
 use super::emitter::{Emitter, LaneEnd, LaneState};
 use super::route::{Route, Routing};
-use super::sampling::SampledLanes;
+use super::sampling::{SampledLanes, Sampler};
 use super::staging::Staging;
 use super::waiting::{self, Wait};
 use crate::context::Context;
@@ -43,25 +43,27 @@ impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
                 false => self.route.choose(&event, self.turn, self.lanes.len()),
             };
             chosen = Some(index);
-            if let Some(lane) = self.lanes.get_mut(index) {
-                // An event whose latency is to be sampled takes the long way.
+            // The look at the word behind the claim (S2) says that the signal is open and that this is
+            // still the lane (S1). When it has changed the claim is abandoned, and the event takes the
+            // long way.
+            if let Some(lane) = self.lanes.get_mut(index)
+                && (R::FANS_OUT || lane.state == LaneState::Active)
+                && let Some(slot) = lane.producer.claim_short(|| core.is_still(seen))
+            {
+                let slot = slot.write(event);
                 let place = match R::FANS_OUT {
-                    true => lane.producer.sequence(),
+                    true => slot.sequence(),
                     false => self.turn,
                 };
-                // The look at the word behind the claim (S2) says that the signal is open and that
-                // this is still the lane (S1). When it has changed the claim is abandoned, and the
-                // event takes the long way.
-                if place < self.sample_at
-                    && (R::FANS_OUT || lane.state == LaneState::Active)
-                    && let Some(slot) = lane.producer.claim_short(|| core.is_still(seen))
-                {
-                    slot.publish(event);
-                    if !R::FANS_OUT {
-                        self.turn += 1;
-                    }
-                    return Ok(());
+                if place >= self.sample_at {
+                    let (samples, sequence) = (&mut lane.samples, slot.sequence());
+                    self.sample_at = Sampler::sample(&core.sampler, samples, sequence, place);
                 }
+                slot.publish();
+                if !R::FANS_OUT {
+                    self.turn += 1;
+                }
+                return Ok(());
             }
         }
         // `chosen` is for a route to one worker; a broadcast is not charged for carrying it along.
@@ -72,7 +74,7 @@ impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
     }
 
     /// As [`Emitter::push`], for a broadcast that has no short way to one lane. That to two workers has
-    /// one as well, and so has an event to one lane whose latency is to be sampled.
+    /// one as well.
     #[inline(never)]
     fn push_wide(&mut self, event: T, when_full: WhenFull<'_>) -> Result<(), Rejected<T>> {
         let (core, seen) = (&*self.core, self.seen);
@@ -92,13 +94,6 @@ impl<T: Send + 'static, R: Route<T>> Emitter<T, R> {
                     other.publish(event);
                     return Ok(());
                 }
-            }
-        } else if self.direct < self.lanes.len() {
-            self.sample(SampledLanes::One(self.direct));
-            let (core, lane) = (&*self.core, &mut self.lanes[self.direct]);
-            if let Some(slot) = lane.producer.claim_short(|| core.is_still(seen)) {
-                slot.publish(event);
-                return Ok(());
             }
         }
         self.push_round(event, when_full)

@@ -1,15 +1,71 @@
 //! Which events' latency is sampled, and when they were emitted.
+//!
+//! | edge | release side                   | acquire side                      | protects                  | loom model |
+//! | K1   | sample pushed, then the stamp (R1) | the stamp (R1), then a look at samples | a sampled event's moment | sampling::a_sample_is_there_when_its_event_is |
+//!
+//! An event is sampled between writing and publishing it ([`Sampler::sample`]): before, whoever has made
+//! it holds its words in registers, and what stands there around a call is stored for each event, sampled
+//! or not; and after, its worker may be done with it. What takes the long way is sampled before it is
+//! pushed.
 
 use super::emitter::Emitter;
+use super::lane::Sample;
 use super::route::Routing;
-use std::time::Instant;
+use corecast_affinity::TickClock;
+use corecast_ring::Producer;
 
 /// The place of an event that does not come.
-const NEVER: u64 = u64::MAX;
+pub(super) const NEVER: u64 = u64::MAX;
 
-/// The place of the first sampled event, if every `every`-th is; 0 for none.
-pub(super) fn first(every: u32) -> u64 {
-    u64::from(every).checked_sub(1).unwrap_or(NEVER)
+/// How a signal samples.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sampler {
+    /// Every how many events; not 0.
+    every: u64,
+    pub(super) clock: TickClock,
+}
+
+impl Sampler {
+    /// One that samples every `every`-th event; 0 for none.
+    pub(super) fn of_every(every: u32) -> Option<Self> {
+        (every > 0).then(|| Self {
+            every: u64::from(every),
+            clock: TickClock::get(),
+        })
+    }
+
+    /// The place of the first sampled event.
+    pub(super) fn first(self) -> u64 {
+        self.every - 1
+    }
+
+    /// Notes that the event of `sequence`, whose [place](Emitter::place) is `place`, is emitted now; the
+    /// place of the next sampled one.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn sample(
+        sampler: &Option<Self>,
+        samples: &mut Option<Producer<Sample>>,
+        sequence: u64,
+        place: u64,
+    ) -> u64 {
+        let Some(sampler) = sampler else { return NEVER };
+        let next = place + sampler.every;
+        let Some(samples) = samples else { return next };
+        // The usual case is without a call: what one would have saved and restored stands in line behind
+        // the stores to the slots.
+        match sampler.clock.counter() {
+            Some(now) if samples.push_at_hand((sequence, now)).is_ok() => next,
+            _ => sampler.sample_by_call(samples, sequence, next),
+        }
+    }
+
+    #[inline(never)]
+    fn sample_by_call(&self, samples: &mut Producer<Sample>, sequence: u64, next: u64) -> u64 {
+        // Full: this one is not sampled.
+        let _ = samples.try_push((sequence, self.clock.now()));
+        next
+    }
 }
 
 /// Which lanes a sampled event goes to.
@@ -67,7 +123,11 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
             // Refused, or to wait: it is sampled when it gets its sequence.
             return;
         }
-        let emitted = self.waiting_since.take().unwrap_or_else(Instant::now);
+        let Some(sampler) = self.core.sampler else {
+            return;
+        };
+        let waiting = self.waiting_since.take();
+        let emitted = waiting.unwrap_or_else(|| sampler.clock.now());
         for &index in sampled {
             let lane = &mut self.lanes[index];
             let sequence = lane
@@ -79,13 +139,16 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
                 let _ = samples.try_push((sequence, emitted));
             }
         }
-        self.sample_after(Some(u64::from(self.core.options.sample)));
+        self.sample_after(Some(sampler.every));
     }
 
     /// An event that is to be sampled has found no room: its latency counts from here.
     pub(crate) fn sample_from_here(&mut self) {
-        if self.is_sampled() {
-            self.waiting_since.get_or_insert_with(Instant::now);
+        if let Some(sampler) = self.core.sampler
+            && self.is_sampled()
+        {
+            self.waiting_since
+                .get_or_insert_with(|| sampler.clock.now());
         }
     }
 }

@@ -5,6 +5,7 @@
 )]
 
 use super::Producer;
+use crate::slots::View;
 use crate::sync::{Ordering, compiler_fence};
 use core::fmt;
 use core::mem::ManuallyDrop;
@@ -94,13 +95,69 @@ impl<'a, T> ShortSlot<'a, T> {
     /// Writes the value, publishes it and tells the consumer.
     #[inline(always)]
     pub fn publish(self, value: T) {
+        self.write(value).publish();
+    }
+
+    /// Writes the value, for which whoever has made it needs no register any more, and leaves it to
+    /// [`WrittenSlot::publish`] to show it to anybody.
+    #[inline(always)]
+    pub fn write(self, value: T) -> WrittenSlot<'a, T> {
+        let (slots, sequence) = (self.0.producer.slots, self.0.sequence);
+        // SAFETY: as in `ClaimedSlot::publish_held`. Not recycled: `claim_short` has looked, so the slot
+        // holds no value.
+        unsafe { slots.init_value(sequence, value) };
+        let claimed = self.0;
+        WrittenSlot { claimed, slots }
+    }
+
+    /// The sequence of the slot.
+    #[must_use]
+    #[inline(always)]
+    pub fn sequence(&self) -> u64 {
+        self.0.sequence
+    }
+}
+
+/// A [`ShortSlot`] with its value, which nobody sees yet. Dropped, the value is dropped and the sequence
+/// abandoned.
+#[must_use = "a written slot that is not published is abandoned"]
+pub struct WrittenSlot<'a, T> {
+    claimed: ClaimedSlot<'a, T>,
+    /// At hand: for all that a compiler knows, writing the value may have changed the producer's.
+    slots: View<T>,
+}
+
+impl<T> WrittenSlot<'_, T> {
+    /// Publishes the value and tells the consumer.
+    #[inline(always)]
+    pub fn publish(self) {
         let slot = ManuallyDrop::new(self);
-        let (producer, sequence) = (&*slot.0.producer, slot.0.sequence);
-        // SAFETY: as in `ClaimedSlot::publish_held`. Not recycled: `claim_short` has looked.
-        unsafe { producer.slots.put_and_publish(sequence, value) };
+        // SAFETY: claimed by the only producer and written; not touched by this side again.
+        unsafe { slot.slots.publish(slot.claimed.sequence) };
         // F1 (P1), which is known to be a compiler fence: the stamp before the look at the
         // consumer's sleep.
         compiler_fence(Ordering::SeqCst);
-        producer.ready.wake_announced();
+        slot.claimed.producer.ready.wake_announced();
+    }
+
+    /// The sequence of the slot.
+    #[must_use]
+    #[inline(always)]
+    pub fn sequence(&self) -> u64 {
+        self.claimed.sequence
+    }
+}
+
+impl<T> Drop for WrittenSlot<'_, T> {
+    fn drop(&mut self) {
+        // SAFETY: written, and not published: ours. The claim goes with it, so nobody looks at the value
+        // after this.
+        unsafe { self.slots.dispose(self.claimed.sequence) };
+    }
+}
+
+impl<T> fmt::Debug for WrittenSlot<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("WrittenSlot").field(&self.claimed).finish()
     }
 }

@@ -10,7 +10,8 @@ use std::rc::Rc;
 auto_traits! {
     // Events may be `Send` alone: one thread at a time has each.
     OWNED => Producer<Cell<u64>>, Consumer<Cell<u64>>, Claim<'static, Cell<u64>>,
-        ClaimedSlot<'static, Cell<u64>>, ShortSlot<'static, Cell<u64>>;
+        ClaimedSlot<'static, Cell<u64>>, ShortSlot<'static, Cell<u64>>,
+        WrittenSlot<'static, Cell<u64>>;
     SHARED => SharedProducer<Cell<u64>>, Credit<'static, Cell<u64>>,
         SharedClaim<'static, Cell<u64>>, Monitor<Cell<u64>>;
     // What cannot leave its thread does not do so in a ring.

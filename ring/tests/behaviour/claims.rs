@@ -55,6 +55,27 @@ fn the_short_way_is_there_for_plain_rings_alone() {
 }
 
 #[test]
+fn a_written_slot_is_an_event_when_published_and_dropped_with_its_value_when_not() {
+    let ledger = Ledger::new(2);
+    let (mut producer, mut consumer) = spsc(2).expect("two slots");
+    for (id, publishes) in [(0, false), (1, true)] {
+        let slot = producer.claim_short(|| true).expect("a plain ring");
+        assert_eq!(slot.sequence(), id);
+        let slot = slot.write(ledger.event(id as usize));
+        assert_eq!((slot.sequence(), consumer.poll(1)), (id, 0));
+        if publishes {
+            slot.publish();
+        }
+    }
+    assert_eq!(
+        (producer.monitor().aborted(), ledger.drops()),
+        (1, vec![1, 0])
+    );
+    assert_eq!(consumer.pop().map(|event| event.id), Ok(1));
+    ledger.assert_each_dropped_once();
+}
+
+#[test]
 fn a_refused_push_runs_its_condition_once_and_abandons_one_sequence() {
     for fences in [Fences::Asymmetric, Fences::Full] {
         let (mut producer, _consumer) = RingOptions::new()
