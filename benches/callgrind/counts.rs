@@ -7,6 +7,7 @@
 
 mod bless;
 mod changes;
+mod emitters;
 mod events;
 mod limits;
 #[path = "../criterion/setup.rs"]
@@ -51,6 +52,7 @@ fn find(program: &'static str) -> Result<(), &'static str> {
 
 mod harness {
     use super::changes::subscribe;
+    use super::emitters::emitter;
     use super::events::{dispatch, lane};
     use super::walks::{emit, try_emit};
 
@@ -59,6 +61,7 @@ mod harness {
         try_emit,
         lane,
         dispatch,
+        emitter,
         subscribe
     );
 

@@ -49,6 +49,13 @@ pub(crate) enum Taken {
     InBatches,
 }
 
+/// An engine without threads.
+pub(crate) fn manual_engine(workers: usize) -> Engine {
+    let engine = Engine::builder().manual().cores(Cores::count(1));
+    let engine = engine.workers_per_core(workers).build();
+    engine.expect("an engine without threads")
+}
+
 /// An engine without threads, and an emitter on a signal of it: whoever measures drains.
 pub(crate) struct Desk {
     pub(crate) engine: Engine,
@@ -60,9 +67,7 @@ impl Desk {
     /// With `listeners` listeners, in turn on each of `workers` workers. Events have been emitted
     /// and drained, so that nothing is done for the first time.
     pub(crate) fn new(workers: usize, listeners: usize, taken: Taken) -> Self {
-        let engine = Engine::builder().manual().cores(Cores::count(1));
-        let engine = engine.workers_per_core(workers).build();
-        let engine = engine.expect("an engine without threads");
+        let engine = manual_engine(workers);
         let signal = engine.signal("ticks").capacity(CAPACITY);
         let signal = signal.overflow(Overflow::Reject).build();
         let signal: AsyncSignal<u64> = signal.expect("a capacity that is a power of two");

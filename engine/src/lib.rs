@@ -77,6 +77,7 @@ mod metrics;
 #[doc(hidden)]
 pub mod model;
 mod overflow;
+mod registry;
 mod signal;
 mod subscription;
 mod sync_emitter;

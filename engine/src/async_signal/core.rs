@@ -22,13 +22,14 @@ use crate::error::SubscribeError;
 use crate::fault::{Fault, FaultKind};
 use crate::listener::set::{Handle, OwnedListener};
 use crate::metrics::SignalMetrics;
+use crate::registry::Registry;
 use crate::subscription::{Removal, Subscription};
 use crate::walk::Depth;
 use cache_padded::CachePadded;
 use core::mem::needs_drop;
 use core::panic::Location;
-use corecast_ring::RingOptions;
 use corecast_ring::sync::{AtomicU64, Mutex, Ordering, lock};
+use corecast_ring::{Monitor, RingOptions};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
@@ -52,7 +53,7 @@ pub(crate) struct SignalCore<T: Send + 'static> {
 }
 
 struct State<T> {
-    emitters: Vec<Arc<EmitterRecord<T>>>,
+    emitters: Registry<Arc<EmitterRecord<T>>>,
     /// What emitters counted that are gone.
     folded: Counts,
     next_lane: u64,
@@ -98,7 +99,7 @@ impl<T: Send + 'static> SignalCore<T> {
                 sampler,
                 word: CachePadded::new(AtomicU64::new(0)),
                 state: Mutex::new(State {
-                    emitters: Vec::new(),
+                    emitters: Registry::default(),
                     folded: Counts::default(),
                     next_lane: 0,
                 }),
@@ -315,19 +316,21 @@ impl<T: Send + 'static> SignalCore<T> {
         })
     }
 
-    pub(crate) fn register_emitter(&self, record: Arc<EmitterRecord<T>>) {
-        lock(&self.state).emitters.push(record);
+    /// An emitter with lanes of these monitors comes.
+    pub(crate) fn register_emitter(
+        &self,
+        lanes: Box<[Monitor<T>]>,
+        fans_out: bool,
+    ) -> Arc<EmitterRecord<T>> {
+        let mut state = lock(&self.state);
+        let enter = |number| Arc::new(EmitterRecord::new(number, lanes, fans_out));
+        Arc::clone(state.emitters.enter(enter))
     }
 
     /// Forgets an emitter and keeps its counts.
-    pub(crate) fn deregister_emitter(&self, record: &Arc<EmitterRecord<T>>) {
+    pub(crate) fn deregister_emitter(&self, record: &EmitterRecord<T>) {
         let mut state = lock(&self.state);
-        if let Some(index) = state
-            .emitters
-            .iter()
-            .position(|one| Arc::ptr_eq(one, record))
-        {
-            let record = state.emitters.swap_remove(index);
+        if let Some(record) = state.emitters.leave(record.number) {
             state.folded.add(record.counts());
         }
     }

@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::engine::worker_shared::{Drain, Mail, Status, WorkerShared};
 use crate::fault::{Fault, FaultKind};
 use crate::overflow::{FlushError, RejectReason, Rejected};
-use crate::walk::isolate;
+use crate::walk::{Depth, isolate};
 use core::cell::Cell;
 use core::fmt;
 use core::marker::PhantomData;
@@ -117,6 +117,12 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
         if core.is_closed() {
             return Err(EmitterError::Closed);
         }
+        // Not inside a listener, of which a worker may be waiting for the end.
+        if core.engine.manual.is_none() && !Depth::is_inside() {
+            core.posts
+                .iter()
+                .for_each(|post| post.worker.let_catch_up());
+        }
         // Slots are made before anything is locked: the factory is user code.
         let made = catch_unwind(AssertUnwindSafe(|| {
             let rings: Result<Vec<_>, _> = core
@@ -154,7 +160,6 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
             .iter()
             .map(|(producer, _)| producer.monitor())
             .collect();
-        let record = Arc::new(EmitterRecord::new(monitors, R::FANS_OUT));
         let lanes = core.with_lane_ids(|next_id| {
             let connect = |(post, (producer, consumer)): (&Arc<_>, (Producer<T>, _))| {
                 let post: &Arc<Post<T>> = post;
@@ -187,7 +192,7 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
                 .map(connect)
                 .collect::<Box<[_]>>()
         });
-        core.register_emitter(Arc::clone(&record));
+        let record = core.register_emitter(monitors, R::FANS_OUT);
         let mut emitter = Self {
             route,
             active: Vec::with_capacity(lanes.len()),

@@ -111,7 +111,9 @@ impl<T: Send + 'static, R: Routing<T>> AsyncSignal<T, R> {
     /// # Complexity
     ///
     /// Allocates `workers × capacity` slots, and wakes every worker to take its lane: once for each
-    /// emitting thread, not for each event.
+    /// emitting thread, not for each event. A dropped emitter's lanes live until their workers have let go
+    /// of them: where one is more than a thousand lanes behind with that, this gives it time first, a
+    /// millisecond at most, unless it is called in a listener.
     pub fn emitter(&self) -> Result<Emitter<T, R>, EmitterError> {
         Emitter::new(Arc::clone(&self.core), self.route.clone())
     }

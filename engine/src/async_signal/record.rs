@@ -11,6 +11,8 @@ use corecast_ring::Monitor;
 use corecast_ring::sync::{AtomicU64, Mutex, Ordering, lock};
 
 pub(crate) struct EmitterRecord<T> {
+    /// Among the emitters of its signal.
+    pub(super) number: u64,
     lanes: Box<[Monitor<T>]>,
     fans_out: bool,
     ledger: Mutex<Ledger>,
@@ -50,9 +52,10 @@ fn bump(counter: &AtomicU64, by: u64) {
 }
 
 impl<T> EmitterRecord<T> {
-    pub(crate) fn new(lanes: Box<[Monitor<T>]>, fans_out: bool) -> Self {
+    pub(super) fn new(number: u64, lanes: Box<[Monitor<T>]>, fans_out: bool) -> Self {
         let ledger = Mutex::new(Ledger::default());
         Self {
+            number,
             lanes,
             fans_out,
             ledger,
@@ -60,9 +63,9 @@ impl<T> EmitterRecord<T> {
         }
     }
 
-    /// The record of an emitter without lanes.
+    /// The record of an emitter without lanes, that nobody knows of.
     pub(crate) fn empty() -> Self {
-        Self::new(Box::new([]), false)
+        Self::new(u64::MAX, Box::new([]), false)
     }
 
     /// From now on a broadcast's events are counted at lane `primary`.

@@ -4,9 +4,12 @@ use super::wait_graph::WorkerKey;
 use crate::WorkerId;
 use cache_padded::CachePadded;
 use corecast_affinity::PinStatus;
-use corecast_ring::sync::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Mutex, Ordering, lock};
+use corecast_ring::sync::{
+    AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Mutex, Ordering, lock, thread,
+};
 use corecast_ring::{FencePair, Parker, WaitStrategy};
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::{Duration, Instant};
 
 /// One lane as its worker sees it.
 pub(crate) trait Drain: Send {
@@ -56,6 +59,11 @@ pub(crate) const ABANDONED: u64 = 1;
 /// The rest of `interrupts` counts removals of listeners.
 const REMOVAL: u64 = 2;
 
+/// A worker with more lanes than this to let go of is given time before there are more.
+const MOST_LEFT: usize = 1024;
+/// So much at a time: it may be in a listener that does not come back.
+const CATCH_UP: Duration = Duration::from_millis(1);
+
 /// A worker as the rest of the engine sees it.
 ///
 /// | edge | writer                                       | worker                                   | protects | loom model |
@@ -77,6 +85,8 @@ pub(crate) struct WorkerShared {
     own: CachePadded<WorkerWords>,
     /// Tells a run in progress to look up. Written by removers and by whoever shuts down (I1).
     interrupts: CachePadded<AtomicU64>,
+    /// Lanes with one end left, of all signals: nearly all of them wait for this worker to let go.
+    left_lanes: CachePadded<AtomicUsize>,
     /// Listeners placed here, for placing the next one.
     pub(crate) listeners: CachePadded<AtomicUsize>,
     /// The plan, and once the thread runs what became of it.
@@ -129,6 +139,7 @@ impl WorkerShared {
                 parks: AtomicU64::new(0),
             }),
             interrupts: CachePadded::new(AtomicU64::new(0)),
+            left_lanes: CachePadded::new(AtomicUsize::new(0)),
             listeners: CachePadded::new(AtomicUsize::new(0)),
             info: OnceLock::new(),
             settled: OnceLock::new(),
@@ -162,6 +173,31 @@ impl WorkerShared {
         }
         self.parker.wake();
         None
+    }
+
+    /// One end of a lane has gone, and the other is left.
+    pub(crate) fn lane_is_left(&self) {
+        // Relaxed: a number, and no order.
+        self.left_lanes.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// The other has gone as well.
+    pub(crate) fn lane_is_gone(&self) {
+        // Relaxed: as above.
+        self.left_lanes.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// Gives a worker that is far behind with letting go of lanes time to catch up: for whoever makes
+    /// new ones, or their memory would have no bound where emitters come and go faster than that.
+    pub(crate) fn let_catch_up(&self) {
+        // Relaxed: as above.
+        let is_behind = || self.left_lanes.load(Ordering::Relaxed) > MOST_LEFT && !self.is_gone();
+        if is_behind() {
+            let begin = Instant::now();
+            while is_behind() && begin.elapsed() < CATCH_UP {
+                thread::yield_now();
+            }
+        }
     }
 
     #[inline(always)]
@@ -252,6 +288,7 @@ const _: () = {
         offset_of!(WorkerShared, has_mail),
         offset_of!(WorkerShared, own),
         offset_of!(WorkerShared, interrupts),
+        offset_of!(WorkerShared, left_lanes),
         offset_of!(WorkerShared, listeners),
         offset_of!(WorkerShared, mail),
     ];

@@ -20,6 +20,7 @@
 //! Threads on the shared path are kept out of freed arrays by the epoch (see `reclaim.rs`); their
 //! records say who is in the way (W3), and count.
 
+use crate::registry::Registry;
 use cache_padded::CachePadded;
 use core::mem::offset_of;
 use corecast_ring::sync::{AtomicBool, AtomicU64, Mutex, Ordering, fence, lock, spin_loop};
@@ -29,6 +30,8 @@ use std::time::Instant;
 
 /// One reader's words.
 pub(crate) struct Record {
+    /// Among the readers of its set.
+    number: u64,
     /// Written by the reader alone.
     own: CachePadded<OwnWords>,
     /// Set by a remover that met a walk, cleared by whoever reclaims (W3).
@@ -87,8 +90,9 @@ fn bump(counter: &AtomicU64, by: u64) {
 }
 
 impl Record {
-    fn new() -> Self {
+    fn new(number: u64) -> Self {
         Self {
+            number,
             own: CachePadded::new(OwnWords {
                 active: AtomicU64::new(0),
                 nested: AtomicU64::new(0),
@@ -284,7 +288,7 @@ struct Entry {
 
 #[derive(Default)]
 struct List {
-    entries: Vec<Entry>,
+    entries: Registry<Entry>,
     /// What readers counted that are gone.
     folded: Totals,
 }
@@ -308,23 +312,18 @@ impl Readers {
     }
 
     pub(crate) fn register(&self, owned: bool) -> Arc<Record> {
-        let record = Arc::new(Record::new());
-        lock(&self.list).entries.push(Entry {
-            record: Arc::clone(&record),
+        let mut list = lock(&self.list);
+        let entry = list.entries.enter(|number| Entry {
+            record: Arc::new(Record::new(number)),
             owned,
         });
-        record
+        Arc::clone(&entry.record)
     }
 
     /// Forgets a reader and keeps its counts.
-    pub(crate) fn deregister(&self, record: &Arc<Record>) {
+    pub(crate) fn deregister(&self, record: &Record) {
         let mut list = lock(&self.list);
-        if let Some(index) = list
-            .entries
-            .iter()
-            .position(|e| Arc::ptr_eq(&e.record, record))
-        {
-            let entry = list.entries.swap_remove(index);
+        if let Some(entry) = list.entries.leave(record.number) {
             list.folded.add(entry.record.totals());
         }
     }
