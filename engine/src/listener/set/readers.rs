@@ -30,8 +30,6 @@ use std::time::Instant;
 
 /// One reader's words.
 pub(crate) struct Record {
-    /// Among the readers of its set.
-    number: u64,
     /// Written by the reader alone.
     own: CachePadded<OwnWords>,
     /// Set by a remover that met a walk, cleared by whoever reclaims (W3).
@@ -39,6 +37,8 @@ pub(crate) struct Record {
 }
 
 struct OwnWords {
+    /// Among the readers of its set.
+    number: u64,
     /// Odd while walking (W1). Half of it is the number of walks, but for nested ones.
     active: AtomicU64,
     /// Walks within walks, on the shared path.
@@ -92,8 +92,8 @@ fn bump(counter: &AtomicU64, by: u64) {
 impl Record {
     fn new(number: u64) -> Self {
         Self {
-            number,
             own: CachePadded::new(OwnWords {
+                number,
                 active: AtomicU64::new(0),
                 nested: AtomicU64::new(0),
                 run: AtomicU64::new(0),
@@ -323,7 +323,7 @@ impl Readers {
     /// Forgets a reader and keeps its counts.
     pub(crate) fn deregister(&self, record: &Record) {
         let mut list = lock(&self.list);
-        if let Some(entry) = list.entries.leave(record.number) {
+        if let Some(entry) = list.entries.leave(record.own.number) {
             list.folded.add(entry.record.totals());
         }
     }
