@@ -7,7 +7,7 @@ use std::process::{Command, ExitCode, Stdio};
 
 use serde_json::Value;
 
-use crate::limits::{UNLIMITED, with_counts};
+use crate::limits::{Counts, UNLIMITED, with_counts};
 
 const TABLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/COUNTS.md");
 
@@ -25,8 +25,8 @@ pub(crate) fn run() -> ExitCode {
     }
 }
 
-/// Runs this program as cargo would, and reads what it counts: cases with their instructions.
-fn counted() -> Result<Vec<(String, u64)>, Box<dyn Error>> {
+/// Runs this program as cargo would, and reads what it counts, case by case.
+fn counted() -> Result<Vec<(String, Counts)>, Box<dyn Error>> {
     let mut command = Command::new(env::current_exe()?);
     command
         .args(["--bench", "--output-format=json"])
@@ -44,8 +44,8 @@ fn counted() -> Result<Vec<(String, u64)>, Box<dyn Error>> {
     }
 }
 
-/// A case, and how many instructions all of its operations took.
-fn case(summary: &Value) -> Result<(String, u64), Box<dyn Error>> {
+/// A case, and what all of its operations took.
+fn case(summary: &Value) -> Result<(String, Counts), Box<dyn Error>> {
     let text = |key: &str| {
         summary[key]
             .as_str()
@@ -64,14 +64,21 @@ fn case(summary: &Value) -> Result<(String, u64), Box<dyn Error>> {
         .rsplit_once('_')
         .ok_or_else(|| format!("{function} has no parameter"))?;
     let name = format!("{group}/{subject}/{}={}", parameter.0, parameter.1);
-    let count = instructions(summary).ok_or_else(|| format!("{name} has no count"))?;
-    Ok((name, count))
+    let count = |event: &str| {
+        count(summary, event).ok_or_else(|| format!("{name} has no count of {event}"))
+    };
+    let (instructions, stores) = (count("Ir")?, count("Dw")?);
+    let counts = Counts {
+        instructions,
+        stores,
+    };
+    Ok((name, counts))
 }
 
-/// The instructions in a summary; a bench is run once, so the last part of the profile is the whole.
-fn instructions(summary: &Value) -> Option<u64> {
+/// A count of a summary; a bench is run once, so the last part of the profile is the whole.
+fn count(summary: &Value, event: &str) -> Option<u64> {
     let callgrind = summary["profiles"].as_array()?.first()?;
-    let metrics = &callgrind["summaries"]["total"]["summary"]["Callgrind"]["Ir"]["metrics"];
+    let metrics = &callgrind["summaries"]["total"]["summary"]["Callgrind"][event]["metrics"];
     let new = metrics.get("Left").or_else(|| metrics["Both"].get(0))?;
     new["Int"].as_u64()
 }

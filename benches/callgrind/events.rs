@@ -2,12 +2,14 @@
 
 use std::hint::black_box;
 
+use corecast::{AsyncSignal, Emitter, Engine};
+use corecast_lab::compare::event::Event;
 use corecast_lab::compare::listeners::{Listener, Listeners};
 use iai_callgrind::{library_benchmark, library_benchmark_group};
 use rtrb::{Consumer, Producer, RingBuffer};
 
 use crate::limits::{OPS, limited, unlimited};
-use crate::setup::{CAPACITY, Desk, Taken};
+use crate::setup::{CAPACITY, Desk, Taken, manual_engine};
 
 /// Events that are emitted together.
 const BATCH: u64 = 64;
@@ -23,6 +25,27 @@ fn shared_lanes(workers: usize) -> Desk {
     desk.signal.emit(0).expect("room for an event");
     desk.drain();
     desk
+}
+
+/// Events whose words stand in registers, as many as there are.
+type Wide = Event<7>;
+
+/// A desk for them, of which one in `every` is sampled; none if that is 0.
+fn wide(every: u32) -> (Engine, AsyncSignal<Wide>, Emitter<Wide>) {
+    let engine = manual_engine(1);
+    let signal = engine.signal("wide").capacity(CAPACITY);
+    let signal = signal.sample_latency(every).build();
+    let signal: AsyncSignal<Wide> = signal.expect("a capacity that is a power of two");
+    signal
+        .subscribe(|event| drop(black_box(event.sum())))
+        .detach();
+    let mut emitter = signal.emitter().expect("an emitter on an open signal");
+    for seed in 0..CAPACITY as u64 {
+        emitter.emit(Event::new(seed)).expect("room for the event");
+    }
+    let drained = engine.run_until_idle();
+    drained.expect("an engine without threads, outside of its listeners");
+    (engine, signal, emitter)
 }
 
 /// Workers that find events in their lanes.
@@ -73,6 +96,16 @@ fn lane_emit(mut desk: Desk) -> Desk {
 }
 
 #[library_benchmark]
+#[bench::every_0(args = (0), setup = wide, config = limited("lane/emit_wide/every=0"))]
+#[bench::every_64(args = (64), setup = wide, config = limited("lane/emit_wide/every=64"))]
+fn lane_emit_wide(mut desk: (Engine, AsyncSignal<Wide>, Emitter<Wide>)) -> impl Sized {
+    for seed in 0..OPS {
+        black_box(desk.2.emit(Event::new(black_box(seed))).is_ok());
+    }
+    desk
+}
+
+#[library_benchmark]
 #[bench::workers_1(args = (1, 1), setup = emptied, config = limited("lane/emit_batch/workers=1"))]
 #[bench::workers_2(args = (2, 2), setup = emptied, config = limited("lane/emit_batch/workers=2"))]
 fn lane_emit_batch(mut desk: Desk) -> Desk {
@@ -95,7 +128,7 @@ fn lane_shared(desk: Desk) -> Desk {
 
 library_benchmark_group!(
     name = lane;
-    benchmarks = lane_rtrb, lane_emit, lane_emit_batch, lane_shared
+    benchmarks = lane_rtrb, lane_emit, lane_emit_wide, lane_emit_batch, lane_shared
 );
 
 #[library_benchmark]
