@@ -36,9 +36,10 @@ fn wide(every: u32) -> (Engine, AsyncSignal<Wide>, Emitter<Wide>) {
     let signal = engine.signal("wide").capacity(CAPACITY);
     let signal = signal.sample_latency(every).build();
     let signal: AsyncSignal<Wide> = signal.expect("a capacity that is a power of two");
-    signal
-        .subscribe(|event| drop(black_box(event.sum())))
-        .detach();
+    let listener = |event: &Wide| {
+        black_box(event.sum());
+    };
+    signal.subscribe(listener).detach();
     let mut emitter = signal.emitter().expect("an emitter on an open signal");
     for seed in 0..CAPACITY as u64 {
         emitter.emit(Event::new(seed)).expect("room for the event");
