@@ -30,6 +30,11 @@ impl<T> Registry<T> {
         self.there.remove(&number)
     }
 
+    /// Whoever has this number.
+    pub(crate) fn get_mut(&mut self, number: u64) -> Option<&mut T> {
+        self.there.get_mut(&number)
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         self.there.values()
     }
@@ -48,6 +53,8 @@ mod tests {
         });
         assert_eq!(registry.leave(numbers[1]), Some(("b", numbers[1])));
         assert_eq!(registry.leave(numbers[1]), None, "it has left");
+        assert_eq!(registry.get_mut(numbers[1]), None);
+        assert_eq!(registry.get_mut(numbers[2]), Some(&mut ("c", numbers[2])));
         registry.enter(|number| ("b", number));
         let names: Vec<_> = registry.iter().map(|(name, _)| *name).collect();
         assert_eq!(names, ["a", "c", "d", "b"]);

@@ -11,7 +11,7 @@
 use super::builder::SignalOptions;
 use super::latency::{self, WorkerLatency};
 use super::listener::{Lane, WorkerListener};
-use super::post::{LaneId, Post};
+use super::post::Post;
 use super::record::EmitterRecord;
 use super::sampling::Sampler;
 use super::shared::SharedCounters;
@@ -28,15 +28,18 @@ use crate::walk::Depth;
 use cache_padded::CachePadded;
 use core::mem::needs_drop;
 use core::panic::Location;
-use corecast_ring::sync::{AtomicU64, Mutex, Ordering, lock};
+use corecast_ring::sync::{AtomicU64, Mutex, Ordering, lock, thread};
 use corecast_ring::{Monitor, RingOptions};
 use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// The bit of `word` that says that the engine is closing.
 pub(crate) const CLOSED: u64 = 1;
 /// The rest of `word` counts changes of the set of workers with a listener.
 const VERSION: u64 = 2;
+
+/// So much time at once: a worker may be in a listener that does not come back.
+const CATCH_UP: Duration = Duration::from_millis(1);
 
 pub(crate) struct SignalCore<T: Send + 'static> {
     pub(crate) engine: Arc<EngineShared>,
@@ -56,7 +59,6 @@ struct State<T> {
     emitters: Registry<Arc<EmitterRecord<T>>>,
     /// What emitters counted that are gone.
     folded: Counts,
-    next_lane: u64,
 }
 
 /// What became of events, counted once each.
@@ -101,7 +103,6 @@ impl<T: Send + 'static> SignalCore<T> {
                 state: Mutex::new(State {
                     emitters: Registry::default(),
                     folded: Counts::default(),
-                    next_lane: 0,
                 }),
                 shared: SharedCounters::default(),
             }
@@ -307,13 +308,24 @@ impl<T: Send + 'static> SignalCore<T> {
         self.posts.iter().map(|post| post.set.len()).sum()
     }
 
-    /// A number for a new lane, and the lock that makes lane and subscriptions see each other.
-    pub(crate) fn with_lane_ids<R>(&self, f: impl FnOnce(&mut dyn FnMut() -> LaneId) -> R) -> R {
-        let mut state = lock(&self.state);
-        f(&mut || {
-            state.next_lane += 1;
-            LaneId(state.next_lane)
-        })
+    /// Runs `connect` under the lock that makes new lanes and subscriptions see each other.
+    pub(crate) fn while_nobody_subscribes<R>(&self, connect: impl FnOnce() -> R) -> R {
+        let _state = lock(&self.state);
+        connect()
+    }
+
+    /// Gives workers that are far behind with letting go of lanes time to catch up, for whoever is about
+    /// to make new ones: their memory would have no bound where emitters come and go faster than that.
+    /// Not inside a listener, of which a worker may be waiting for the end.
+    pub(crate) fn let_workers_catch_up(&self) {
+        let are_behind = || self.posts.iter().any(|post| post.worker.is_behind());
+        if !are_behind() || self.engine.manual.is_some() || Depth::is_inside() {
+            return;
+        }
+        let begin = Instant::now();
+        while are_behind() && begin.elapsed() < CATCH_UP {
+            thread::yield_now();
+        }
     }
 
     /// An emitter with lanes of these monitors comes.

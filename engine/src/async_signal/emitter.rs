@@ -14,7 +14,7 @@ use crate::context::Context;
 use crate::engine::worker_shared::{Drain, Mail, Status, WorkerShared};
 use crate::fault::{Fault, FaultKind};
 use crate::overflow::{FlushError, RejectReason, Rejected};
-use crate::walk::{Depth, isolate};
+use crate::walk::isolate;
 use core::cell::Cell;
 use core::fmt;
 use core::marker::PhantomData;
@@ -117,12 +117,7 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
         if core.is_closed() {
             return Err(EmitterError::Closed);
         }
-        // Not inside a listener, of which a worker may be waiting for the end.
-        if core.engine.manual.is_none() && !Depth::is_inside() {
-            core.posts
-                .iter()
-                .for_each(|post| post.worker.let_catch_up());
-        }
+        core.let_workers_catch_up();
         // Slots are made before anything is locked: the factory is user code.
         let made = catch_unwind(AssertUnwindSafe(|| {
             let rings: Result<Vec<_>, _> = core
@@ -160,13 +155,11 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
             .iter()
             .map(|(producer, _)| producer.monitor())
             .collect();
-        let lanes = core.with_lane_ids(|next_id| {
+        let lanes = core.while_nobody_subscribes(|| {
             let connect = |(post, (producer, consumer)): (&Arc<_>, (Producer<T>, _))| {
                 let post: &Arc<Post<T>> = post;
-                let id = next_id();
                 let counters = Arc::new(LaneCounters::default());
-                let monitor = producer.monitor();
-                post.register_lane(id, monitor, Arc::clone(&counters), false);
+                let id = post.register_lane(producer.monitor(), Arc::clone(&counters), false);
                 let samples = core.sampler.map(|_| spsc::<Sample>(SAMPLES).ok());
                 let (emitted, sampled) = samples.flatten().unzip();
                 let (core, at) = (Arc::clone(&core), Arc::clone(post));

@@ -13,18 +13,18 @@ use crate::fault::{Fault, FaultKind, FaultQueue};
 use crate::listener::ListenerId;
 use crate::listener::set::{Handle, ListenerSet, Reclaimer};
 use crate::metrics::LaneMetrics;
+use crate::registry::Registry;
 use crate::subscription::Removal;
 use cache_padded::CachePadded;
 use corecast_ring::sync::{AtomicBool, AtomicU64, Mutex, Ordering, lock};
 use corecast_ring::{FencePair, Monitor};
-use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, HashSet};
+use std::collections::HashSet;
 use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
-/// Identifies a lane within its signal.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct LaneId(pub(crate) u64);
+/// Identifies a lane within its post.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct LaneId(u64);
 
 /// From where on a listener that was subscribed late takes a lane's events.
 #[derive(Debug, Clone, Copy)]
@@ -37,6 +37,7 @@ pub(crate) struct Join {
 /// A lane as everybody but its two ends sees it. It is on the books until both ends are gone: what
 /// is emitted into a lane whose worker has died counts as accepted too.
 struct LaneEntry<T> {
+    id: LaneId,
     monitor: Monitor<T>,
     counters: Arc<LaneCounters>,
     shared: bool,
@@ -86,9 +87,7 @@ pub(crate) fn accepted<T>(monitor: &Monitor<T>) -> u64 {
 }
 
 struct Lanes<T> {
-    /// By number, so that a lane leaves as fast among a hundred thousand as alone: lanes that a worker
-    /// has not come to yet pile up where emitters come and go faster than it looks.
-    entries: BTreeMap<LaneId, LaneEntry<T>>,
+    entries: Registry<LaneEntry<T>>,
     /// What lanes counted that are gone.
     folded: LaneEvents,
 }
@@ -159,7 +158,7 @@ impl<T: Send + 'static> Post<T> {
                 joins: CachePadded::new(Mutex::new(Vec::new())),
                 active: CachePadded::new(AtomicBool::new(false)),
                 lanes: Mutex::new(Lanes {
-                    entries: BTreeMap::new(),
+                    entries: Registry::default(),
                     folded: LaneEvents::default(),
                 }),
                 latency: sampler.and_then(|sampler| WorkerLatency::new(sampler.clock)),
@@ -182,12 +181,12 @@ impl<T: Send + 'static> Post<T> {
     pub(crate) fn expect(&self, listener: ListenerId) {
         let lanes = lock(&self.lanes);
         // Where nothing waits there is nothing to be kept from the listener.
-        let waiting = lanes.entries.iter().filter_map(|(&lane, entry)| {
+        let waiting = lanes.entries.iter().filter_map(|entry| {
             let released = entry.monitor.released();
             let from = entry.monitor.claimed();
             (from != released).then_some(Join {
                 listener,
-                lane,
+                lane: entry.id,
                 from,
             })
         });
@@ -227,37 +226,40 @@ impl<T: Send + 'static> Post<T> {
         }
     }
 
+    /// A lane comes, with both its ends.
     pub(crate) fn register_lane(
         &self,
-        id: LaneId,
         monitor: Monitor<T>,
         counters: Arc<LaneCounters>,
         shared: bool,
-    ) {
-        let entry = LaneEntry {
+    ) -> LaneId {
+        let entry = |number| LaneEntry {
+            id: LaneId(number),
             monitor,
             counters,
             shared,
             ends: 2,
         };
-        lock(&self.lanes).entries.insert(id, entry);
+        lock(&self.lanes).entries.enter(entry).id
     }
 
     /// One of a lane's ends is gone. With the other goes its entry; its counts stay.
     pub(crate) fn leave_lane(&self, id: LaneId) {
         let gone = {
             let mut lanes = lock(&self.lanes);
-            let Entry::Occupied(mut entry) = lanes.entries.entry(id) else {
+            let Some(entry) = lanes.entries.get_mut(id.0) else {
                 return;
             };
-            entry.get_mut().ends -= 1;
-            if entry.get().ends > 0 {
+            entry.ends -= 1;
+            if entry.ends > 0 {
                 self.worker.lane_is_left();
                 return;
             }
             self.worker.lane_is_gone();
-            let entry = entry.remove();
-            lanes.folded.add(entry.events());
+            let entry = lanes.entries.leave(id.0);
+            if let Some(entry) = &entry {
+                lanes.folded.add(entry.events());
+            }
             lock(&self.joins).retain(|join| join.lane != id);
             entry
         };
@@ -266,7 +268,7 @@ impl<T: Send + 'static> Post<T> {
     }
 
     pub(crate) fn wake_emitters(&self) {
-        for entry in lock(&self.lanes).entries.values() {
+        for entry in lock(&self.lanes).entries.iter() {
             entry.monitor.room().wake_all();
         }
     }
@@ -277,7 +279,7 @@ impl<T: Send + 'static> Post<T> {
         let lanes = lock(&self.lanes);
         lanes
             .entries
-            .values()
+            .iter()
             .filter(|entry| !entry.shared)
             .all(|entry| entry.monitor.settled_until(entry.monitor.claimed()))
     }
@@ -287,7 +289,7 @@ impl<T: Send + 'static> Post<T> {
         let mut events = lanes.folded;
         lanes
             .entries
-            .values()
+            .iter()
             .for_each(|entry| events.add(entry.events()));
         events
     }
@@ -297,7 +299,7 @@ impl<T: Send + 'static> Post<T> {
     pub(crate) fn settled_events(&self) -> Option<LaneEvents> {
         let lanes = lock(&self.lanes);
         let mut events = lanes.folded;
-        for entry in lanes.entries.values() {
+        for entry in lanes.entries.iter() {
             events.add(entry.settled_events()?);
         }
         Some(events)
@@ -313,7 +315,7 @@ impl<T: Send + 'static> Post<T> {
             bytes: entry.monitor.bytes(),
             shared: entry.shared,
         };
-        lanes.entries.values().map(metrics).collect()
+        lanes.entries.iter().map(metrics).collect()
     }
 }
 

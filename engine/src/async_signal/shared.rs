@@ -131,14 +131,13 @@ impl<T: Send + 'static> SharedLanes<T> {
         // Those of a caller that comes too late are dropped outside the lock: recycled values go with
         // them, and their drop is user code.
         let rings = &mut rings;
-        Ok(core.with_lane_ids(|next_id| {
+        Ok(core.while_nobody_subscribes(|| {
             // Under the lock: whoever else comes at the same time finds these.
             self.lanes.get_or_init(|| {
                 let connect = |(post, (producer, consumer)): (&Arc<_>, (SharedProducer<T>, _))| {
                     let post: &Arc<Post<T>> = post;
-                    let id = next_id();
                     let counters = Arc::new(LaneCounters::default());
-                    post.register_lane(id, producer.monitor(), Arc::clone(&counters), true);
+                    let id = post.register_lane(producer.monitor(), Arc::clone(&counters), true);
                     let (core, at) = (Arc::clone(core), Arc::clone(post));
                     let end = SharedEnd {
                         producer,

@@ -7,7 +7,7 @@ impl<T: Send + 'static, R: Routing<T>> Emitter<T, R> {
     /// The only active lane, if there is just one and its latency is not sampled.
     #[inline(always)]
     pub(crate) fn direct_lane(&self) -> Option<usize> {
-        let is_sampled = self.core.options.sample > 0;
+        let is_sampled = self.core.sampler.is_some();
         (self.direct < self.lanes.len() && !is_sampled).then_some(self.direct)
     }
 

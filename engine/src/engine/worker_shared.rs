@@ -4,12 +4,9 @@ use super::wait_graph::WorkerKey;
 use crate::WorkerId;
 use cache_padded::CachePadded;
 use corecast_affinity::PinStatus;
-use corecast_ring::sync::{
-    AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Mutex, Ordering, lock, thread,
-};
+use corecast_ring::sync::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Mutex, Ordering, lock};
 use corecast_ring::{FencePair, Parker, WaitStrategy};
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::{Duration, Instant};
 
 /// One lane as its worker sees it.
 pub(crate) trait Drain: Send {
@@ -59,10 +56,8 @@ pub(crate) const ABANDONED: u64 = 1;
 /// The rest of `interrupts` counts removals of listeners.
 const REMOVAL: u64 = 2;
 
-/// A worker with more lanes than this to let go of is given time before there are more.
+/// A worker with more lanes than this to let go of is far behind.
 const MOST_LEFT: usize = 1024;
-/// So much at a time: it may be in a listener that does not come back.
-const CATCH_UP: Duration = Duration::from_millis(1);
 
 /// A worker as the rest of the engine sees it.
 ///
@@ -187,17 +182,10 @@ impl WorkerShared {
         self.left_lanes.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// Gives a worker that is far behind with letting go of lanes time to catch up: for whoever makes
-    /// new ones, or their memory would have no bound where emitters come and go faster than that.
-    pub(crate) fn let_catch_up(&self) {
+    /// Whether it is far behind with letting go of lanes.
+    pub(crate) fn is_behind(&self) -> bool {
         // Relaxed: as above.
-        let is_behind = || self.left_lanes.load(Ordering::Relaxed) > MOST_LEFT && !self.is_gone();
-        if is_behind() {
-            let begin = Instant::now();
-            while is_behind() && begin.elapsed() < CATCH_UP {
-                thread::yield_now();
-            }
-        }
+        self.left_lanes.load(Ordering::Relaxed) > MOST_LEFT && !self.is_gone()
     }
 
     #[inline(always)]

@@ -109,13 +109,6 @@ impl<'a, T> ShortSlot<'a, T> {
         let claimed = self.0;
         WrittenSlot { claimed, slots }
     }
-
-    /// The sequence of the slot.
-    #[must_use]
-    #[inline(always)]
-    pub fn sequence(&self) -> u64 {
-        self.0.sequence
-    }
 }
 
 /// A [`ShortSlot`] with its value, which nobody sees yet. Dropped, the value is dropped and the sequence
