@@ -51,17 +51,7 @@ impl<T: ?Sized + 'static> SyncEmitter<T> {
     /// allocates or frees.
     #[inline(always)]
     pub fn emit(&mut self, event: &T) -> Delivery {
-        match self.reader.at_home() {
-            Some(home) => self.reader.walk_hot(home, Emit::new(&self.core, event)),
-            None => self.emit_anyhow(event),
-        }
-    }
-
-    /// As [`SyncEmitter::emit`]: first here, or on a signal that has no hot path.
-    #[inline(never)]
-    fn emit_anyhow(&mut self, event: &T) -> Delivery {
-        self.move_in();
-        self.reader.walk_guarded(Emit::new(&self.core, event))
+        self.reader.take(Emit::new(&self.core, event))
     }
 
     /// As [`SyncSignal::try_emit`](crate::SyncSignal::try_emit).
@@ -75,26 +65,7 @@ impl<T: ?Sized + 'static> SyncEmitter<T> {
     /// Under [`FaultPolicy::Propagate`](crate::FaultPolicy::Propagate) alone.
     #[inline(always)]
     pub fn try_emit(&mut self, event: &T, context: &Context) -> Result<Delivery, EmitError> {
-        match self.reader.at_home() {
-            Some(home) => {
-                let walk = TryEmit::new(&self.core, event, context);
-                self.reader.walk_hot(home, walk)
-            }
-            None => self.try_emit_anyhow(event, context),
-        }
-    }
-
-    fn move_in(&mut self) {
-        if let Some(fence) = self.core.plain() {
-            self.reader.move_in(fence);
-        }
-    }
-
-    #[inline(never)]
-    fn try_emit_anyhow(&mut self, event: &T, context: &Context) -> Result<Delivery, EmitError> {
-        self.move_in();
-        let walk = TryEmit::new(&self.core, event, context);
-        self.reader.walk_guarded(walk)
+        self.reader.take(TryEmit::new(&self.core, event, context))
     }
 }
 

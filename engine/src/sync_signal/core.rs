@@ -3,7 +3,7 @@
 use super::Delivery;
 use crate::context::Context;
 use crate::fault::{Fault, FaultKind, FaultPolicy, FaultQueue};
-use crate::listener::set::{ListenerSet, Spec};
+use crate::listener::set::{HOT_DEPTH, ListenerSet, Spec};
 use crate::metrics::SignalMetrics;
 use core::marker::PhantomData;
 use corecast_ring::FreeFence;
@@ -63,15 +63,18 @@ impl<T: ?Sized + 'static> Core<T> {
         Self {
             policy,
             careful,
-            plain: set.fences().free().filter(|_| !careful),
+            plain: set
+                .fences()
+                .free()
+                .filter(|_| !careful && limit >= HOT_DEPTH),
             set: Arc::new(set),
             limit,
             faults,
         }
     }
 
-    /// What the hot path is given, where there is one: the light fence is free, and successes are of
-    /// no interest.
+    /// What the hot path is given, where there is one: the light fence is free, successes are of no
+    /// interest, and walks may be nested as deep as that path goes.
     pub(crate) fn plain(&self) -> Option<FreeFence> {
         self.plain
     }

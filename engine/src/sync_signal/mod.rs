@@ -68,12 +68,12 @@ impl Delivery {
 ///
 /// # Memory
 ///
-/// On targets with 64-bit pointers a listener holds 16 bytes in the listener array, which is exact in
-/// size, and a block of 80 bytes and what its closure captures; a key and a name have their text in
-/// blocks of their own. An empty signal holds less than 5 KiB, most of it its epoch collector's; an
-/// emitter less than 512 bytes; each thread that has emitted through a shared handle, or removed a
-/// listener, less than 3 KiB until it ends, or meets another signal after this one is gone. (Asserted
-/// in `tests/sync_allocations.rs`.)
+/// On targets with 64-bit pointers a listener holds 16 bytes in the listener array, which has 24 of its
+/// own and is exact in size, and a block of 80 bytes and what its closure captures; a key and a name
+/// have their text in blocks of their own. An empty signal holds less than 5 KiB, most of it its epoch
+/// collector's; an emitter less than 512 bytes; each thread that has emitted through a shared handle, or
+/// removed a listener, less than 3 KiB until it ends, or meets another signal after this one is gone.
+/// (Asserted in `tests/sync_allocations.rs`.)
 ///
 /// A change copies the array. The former one, and listeners removed with it, are kept until the walks
 /// that may be following it have ended: [`SignalMetrics::retired_arrays`] of them.
@@ -98,7 +98,8 @@ impl<T: ?Sized + 'static> SyncSignal<T> {
     ///
     /// # Complexity
     ///
-    /// Copies the listener array: linear, two allocations. Use [`SyncSignal::add_many`] for many.
+    /// Copies the listener array, and tells each owned emitter: linear in both, two allocations. Use
+    /// [`SyncSignal::add_many`] for many.
     ///
     /// # Memory ordering
     ///

@@ -14,42 +14,60 @@ use crate::context::Context;
 use crate::error::EmitError;
 use crate::listener::set::{Array, Counting, Entry, Walk};
 use crate::walk::{Depth, guarded};
-use std::sync::Arc;
+use corecast_ring::FreeFence;
 
 /// Where a walk got into trouble: the entry that was called last, if one was, and what came up.
 type InTrouble<'a, T> = (Option<&'a Entry<Sync<T>>>, Trouble);
 
-/// Listeners up to which a walk is a plain loop in the code of whoever emits.
-const FEW: usize = 16;
-
 /// Every listener runs.
 pub(crate) struct Emit<'a, T: ?Sized + 'static> {
-    core: &'a Arc<Core<T>>,
+    core: &'a Core<T>,
     event: &'a T,
 }
 
 /// The walk stops at the first error, panic, cancellation or passed deadline.
 pub(crate) struct TryEmit<'a, T: ?Sized + 'static> {
-    core: &'a Arc<Core<T>>,
+    core: &'a Core<T>,
     event: &'a T,
     context: &'a Context,
 }
 
 impl<'a, T: ?Sized + 'static> Emit<'a, T> {
     #[inline(always)]
-    pub(crate) fn new(core: &'a Arc<Core<T>>, event: &'a T) -> Self {
+    pub(crate) fn new(core: &'a Core<T>, event: &'a T) -> Self {
         Self { core, event }
     }
 }
 
 impl<'a, T: ?Sized + 'static> TryEmit<'a, T> {
     #[inline(always)]
-    pub(crate) fn new(core: &'a Arc<Core<T>>, event: &'a T, context: &'a Context) -> Self {
+    pub(crate) fn new(core: &'a Core<T>, event: &'a T, context: &'a Context) -> Self {
         Self {
             core,
             event,
             context,
         }
+    }
+}
+
+impl<T: ?Sized + 'static> TryEmit<'_, T> {
+    /// Looks at the context before the first listener and after each, and so at the clock if it is
+    /// `TIMED`.
+    #[inline(always)]
+    fn each_checked<'w, const TIMED: bool>(
+        self,
+        array: &'w Array<Sync<T>>,
+    ) -> Result<(), InTrouble<'w, T>> {
+        check_first::<T, TIMED>(array, self.context)?;
+        walk(array, |entry| {
+            call_and_check::<T, TIMED>(entry, self.event, self.context)
+        })
+    }
+
+    /// Code of its own, for the other does not have to keep what this one keeps.
+    #[inline(never)]
+    fn each_timed<'w>(self, array: &'w Array<Sync<T>>) -> Result<(), InTrouble<'w, T>> {
+        self.each_checked::<true>(array)
     }
 }
 
@@ -74,8 +92,13 @@ impl<T: ?Sized + 'static> Walk<Sync<T>> for Emit<'_, T> {
     type Trouble = Trouble;
 
     #[inline(always)]
-    fn is_small(self, listeners: usize) -> bool {
-        listeners <= FEW
+    fn fence(self) -> Option<FreeFence> {
+        self.core.plain()
+    }
+
+    #[inline(always)]
+    fn is_quick(self) -> bool {
+        true
     }
 
     #[inline(always)]
@@ -84,12 +107,8 @@ impl<T: ?Sized + 'static> Walk<Sync<T>> for Emit<'_, T> {
     }
 
     #[inline(always)]
-    fn few<'w>(self, array: &'w Array<Sync<T>>) -> Result<(), InTrouble<'w, T>> {
-        walk(array, each, |entry| call(entry, self.event))
-    }
-
-    fn many<'w>(self, array: &'w Array<Sync<T>>) -> Result<(), InTrouble<'w, T>> {
-        walk(array, each_of_many, |entry| call(entry, self.event))
+    fn several<'w>(self, array: &'w Array<Sync<T>>) -> Result<(), InTrouble<'w, T>> {
+        walk(array, |entry| call(entry, self.event))
     }
 
     #[inline(always)]
@@ -117,7 +136,7 @@ impl<T: ?Sized + 'static> Walk<Sync<T>> for Emit<'_, T> {
         if core.careful {
             return rest.emit(None, None);
         }
-        match self.many(array) {
+        match self.several(array) {
             Ok(()) => {
                 counting.delivered(array.len());
                 Self::all(array.len())
@@ -132,28 +151,30 @@ impl<T: ?Sized + 'static> Walk<Sync<T>> for TryEmit<'_, T> {
     type Trouble = Trouble;
 
     #[inline(always)]
-    fn is_small(self, listeners: usize) -> bool {
-        // Who asks for the clock can do with a call, and so can who is not to begin.
-        listeners <= FEW && self.context.deadline().is_none() && !self.context.is_cancelled()
+    fn fence(self) -> Option<FreeFence> {
+        self.core.plain()
+    }
+
+    #[inline(always)]
+    fn is_quick(self) -> bool {
+        self.context.deadline().is_none() && !self.context.is_cancelled()
     }
 
     #[inline(always)]
     fn one(self, entry: &Entry<Sync<T>>) -> Result<(), Trouble> {
-        alone(|| call_and_check(entry, self.event, self.context, false))
+        alone(|| call_and_check::<T, false>(entry, self.event, self.context))
     }
 
-    #[inline(always)]
-    fn few<'w>(self, array: &'w Array<Sync<T>>) -> Result<(), InTrouble<'w, T>> {
-        let step = |entry: &_| call_and_check(entry, self.event, self.context, false);
-        walk(array, each, step)
-    }
-
-    fn many<'w>(self, array: &'w Array<Sync<T>>) -> Result<(), InTrouble<'w, T>> {
+    /// In one place: what the unwind guard calls becomes part of the code around it, and keeps what it
+    /// needs in registers, only where there is no second such place.
+    #[inline(never)]
+    fn several<'w>(self, array: &'w Array<Sync<T>>) -> Result<(), InTrouble<'w, T>> {
         // A deadline is there from the start or never, where a token may come at any time.
-        let timed = self.context.deadline().is_some();
-        check_first(array, self.context, timed)?;
-        let step = |entry: &_| call_and_check(entry, self.event, self.context, timed);
-        walk(array, each_of_many, step)
+        if self.context.deadline().is_some() {
+            self.each_timed(array)
+        } else {
+            self.each_checked::<false>(array)
+        }
     }
 
     #[inline(always)]
@@ -181,7 +202,7 @@ impl<T: ?Sized + 'static> Walk<Sync<T>> for TryEmit<'_, T> {
         if core.careful {
             return rest.try_emit(None, None, self.context);
         }
-        match self.many(array) {
+        match self.several(array) {
             Ok(()) => {
                 counting.delivered(array.len());
                 Self::all(array.len())
@@ -200,26 +221,24 @@ fn call<T: ?Sized + 'static>(entry: &Entry<Sync<T>>, event: &T) -> Option<Troubl
 
 /// As [`call`], looking at `context` after that.
 #[inline(always)]
-fn call_and_check<T: ?Sized + 'static>(
+fn call_and_check<T: ?Sized + 'static, const TIMED: bool>(
     entry: &Entry<Sync<T>>,
     event: &T,
     context: &Context,
-    timed: bool,
 ) -> Option<Trouble> {
     if let Err(error) = entry.call(event, Some(context)) {
         return Some(Trouble::Error(error));
     }
-    context.check_timed(timed).err().map(Trouble::Stop)
+    context.check_timed(TIMED).err().map(Trouble::Stop)
 }
 
 /// Looks at `context` before the first listener, if there is one.
 #[inline(always)]
-fn check_first<'a, T: ?Sized + 'static>(
+fn check_first<'a, T: ?Sized + 'static, const TIMED: bool>(
     array: &Array<Sync<T>>,
     context: &Context,
-    timed: bool,
 ) -> Result<(), InTrouble<'a, T>> {
-    match context.check_timed(timed) {
+    match context.check_timed(TIMED) {
         Err(stop) if array.len() > 0 => Err((None, Trouble::Stop(stop))),
         _ => Ok(()),
     }
@@ -235,60 +254,44 @@ fn alone(step: impl FnOnce() -> Option<Trouble>) -> Result<(), Trouble> {
     }
 }
 
-/// Takes the entries of an array, as `each` does, through `step` under one unwind guard, up to the
-/// first that gets into trouble.
+/// Takes the entries of an array through `step` under one unwind guard, up to the first that gets into
+/// trouble.
+///
+/// Four at a time: fewer branches stand between the calls, and each of the four has a target
+/// prediction of its own, which makes a hundred listeners twice as fast.
 #[inline(always)]
-fn walk<'a, T: ?Sized + 'static, Step>(
-    array: &'a Array<Sync<T>>,
-    each: impl FnOnce(&'a [Entry<Sync<T>>], &mut &'a Entry<Sync<T>>, Step) -> Option<Trouble>,
-    step: Step,
-) -> Result<(), InTrouble<'a, T>> {
+fn walk<T: ?Sized + 'static>(
+    array: &Array<Sync<T>>,
+    step: impl Fn(&Entry<Sync<T>>) -> Option<Trouble>,
+) -> Result<(), InTrouble<'_, T>> {
     let entries = array.entries();
     // Kept where a panic cannot take it along.
     let Some(mut in_hand) = entries.first() else {
         return Ok(());
     };
-    match guarded(|| each(entries, &mut in_hand, step)) {
-        Ok(None) => Ok(()),
-        Ok(Some(trouble)) => Err((Some(in_hand), trouble)),
-        Err(payload) => Err((Some(in_hand), Trouble::Panic(payload))),
-    }
-}
-
-/// One after the other.
-#[inline(always)]
-fn each<'a, E>(
-    entries: &'a [E],
-    in_hand: &mut &'a E,
-    step: impl Fn(&E) -> Option<Trouble>,
-) -> Option<Trouble> {
-    for entry in entries {
-        *in_hand = entry;
-        let trouble = step(entry);
-        if trouble.is_some() {
-            return trouble;
+    let each = || {
+        let (fours, rest) = entries.as_chunks::<4>();
+        for four in fours {
+            for entry in four {
+                in_hand = entry;
+                let trouble = step(entry);
+                if trouble.is_some() {
+                    return trouble;
+                }
+            }
         }
-    }
-    None
-}
-
-/// Four at a time: fewer branches stand between the calls, and each of the four has a target
-/// prediction of its own, which makes a hundred listeners twice as fast.
-#[inline(always)]
-fn each_of_many<'a, E>(
-    entries: &'a [E],
-    in_hand: &mut &'a E,
-    step: impl Fn(&E) -> Option<Trouble>,
-) -> Option<Trouble> {
-    let (fours, rest) = entries.as_chunks::<4>();
-    for four in fours {
-        for entry in four {
-            *in_hand = entry;
+        for entry in rest {
+            in_hand = entry;
             let trouble = step(entry);
             if trouble.is_some() {
                 return trouble;
             }
         }
+        None
+    };
+    match guarded(each) {
+        Ok(None) => Ok(()),
+        Ok(Some(trouble)) => Err((Some(in_hand), trouble)),
+        Err(payload) => Err((Some(in_hand), Trouble::Panic(payload))),
     }
-    each(rest, in_hand, step)
 }

@@ -6,6 +6,7 @@ mod context;
 mod deadlock;
 mod emit;
 mod faults;
+mod home;
 mod keys;
 mod lifetimes;
 mod metrics;

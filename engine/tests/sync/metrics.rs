@@ -189,3 +189,28 @@ fn metrics_may_be_read_while_others_emit() {
         assert_eq!((metrics.emitted, metrics.delivered), (50_000, 50_000));
     });
 }
+
+#[test]
+fn what_was_delivered_never_becomes_less() {
+    via_each(|via| {
+        let signal = SyncSignal::<u64>::new();
+        let _even = signal.subscribe_fallible(|n| if n % 2 == 0 { Ok(()) } else { Err("odd") });
+        thread::scope(|scope| {
+            let mut handle = via.handle(&signal);
+            let emitting = scope.spawn(move || {
+                for n in 0..20_000 {
+                    handle.emit(&n);
+                }
+            });
+            let mut last = signal.metrics();
+            while !emitting.is_finished() {
+                let now = signal.metrics();
+                assert!(last.delivered <= now.delivered && now.delivered <= now.emitted);
+                assert!(now.delivered <= 10_000, "{now:?}");
+                last = now;
+            }
+        });
+        let metrics = signal.metrics();
+        assert_eq!((metrics.emitted, metrics.delivered), (20_000, 10_000));
+    });
+}

@@ -1,300 +1,34 @@
-//! Listeners in memory: one allocation each, and the immutable array that a walk follows.
-//!
-//! An entry of the array is two words: the function to call and the listener to call it on. The
-//! function pointer is also the removal switch. Removing a listener swaps it, in every array that
-//! is still alive, for one that does nothing, so that a walk needs no check per listener.
+//! The immutable array that a walk follows: a header and the entries, in one allocation, behind a
+//! pointer of one word.
 //!
 //! | edge | release side | acquire side | protects | loom model |
-//! | L1   | `ListenerSet::swap`: current, Release | `ListenerSet::load`: current, Acquire | the array and its listeners | listener_set::emit_against_subscribe, an_owned_emit_against_subscribe |
-//! | L2   | `Entry::switch_off`, Relaxed | `Entry::call`, Relaxed | nothing but the word itself | unsubscribe::removed_is_not_called, removed_is_not_called_by_a_walk_on_an_older_array |
-//!
-//! L2 is Relaxed on both sides: the word protects no memory (the array's own lifetime does, see
-//! `reclaim.rs`), and coherence alone gives the contract: a walk that learns of the removal,
-//! because it is the remover's own thread or because something else ordered the two, reads the
-//! later value.
-#![expect(
-    unsafe_code,
-    reason = "listeners are erased to one function pointer and one pointer"
-)]
+//! | L1   | `ListenerSet::swap` and `Readers::tell`: current, Release | `ListenerSet::find`, `Readers::register` and `Record::current`: current, Acquire | the array and its listeners | listener_set::emit_against_subscribe, an_owned_emit_against_subscribe, a_new_emitter_against_subscribe |
+#![expect(unsafe_code, reason = "an array's length stands in its own memory")]
 
+use super::entry::{Entry, Head, Outcome, OwnedListener, Token};
 use super::{Handle, Spec};
-use crate::error::BoxError;
 use crate::listener::Meta;
-use core::fmt;
-use core::mem::ManuallyDrop;
+use core::marker::PhantomData;
 use core::ptr::NonNull;
-use corecast_ring::sync::{AtomicPtr, Ordering, UnsafeCell};
+use std::alloc::{Layout, alloc, handle_alloc_error};
 use std::collections::HashSet;
 
-/// What a call to a listener came to.
-pub(crate) type Outcome = Result<(), BoxError>;
-
-/// Calls the listener behind the pointer.
-type Call<S> = unsafe fn(NonNull<Head<S>>, &<S as Spec>::Arg, <S as Spec>::Ctx<'_>) -> Outcome;
-
-/// The outcome of an entry that was switched off, or of a `once` listener that is spent. As an
-/// error without content it costs neither an allocation nor a third word in every outcome.
-#[derive(Debug)]
-struct Skipped;
-
-impl fmt::Display for Skipped {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("skipped")
-    }
-}
-
-impl std::error::Error for Skipped {}
-
-/// Whether the call did not reach the listener, because it was removed or spent.
-pub(crate) fn is_skipped(error: &BoxError) -> bool {
-    error.is::<Skipped>()
-}
-
-/// The part of a listener that does not depend on its closure.
-pub(crate) struct Head<S: Spec> {
-    pub(crate) meta: Meta<S::Item>,
-    free: unsafe fn(NonNull<Head<S>>),
-}
-
-/// A listener: its identity and its closure in one allocation. `repr(C)`, so that a pointer to the
-/// head is a pointer to the whole.
+/// What stands in front of an array's entries.
 #[repr(C)]
-struct Body<S: Spec, F> {
-    head: Head<S>,
-    closure: UnsafeCell<F>,
-}
-
-/// # Safety
-///
-/// `head` points to a live `Body<S, F>`.
-unsafe fn call_shared<S: Spec, F>(head: NonNull<Head<S>>, arg: &S::Arg, ctx: S::Ctx<'_>) -> Outcome
-where
-    F: Fn(&S::Arg, S::Ctx<'_>) -> Outcome,
-{
-    // SAFETY: the caller says that the body is alive; closures called this way are only shared.
-    let body = unsafe { head.cast::<Body<S, F>>().as_ref() };
-    // SAFETY: nobody takes a mutable reference to this closure before its body is freed.
-    body.closure.with(|closure| unsafe { &*closure }(arg, ctx))
-}
-
-/// # Safety
-///
-/// `head` points to a live `Body<S, F>`, and no other call of it is running: its set has one
-/// walker (`Spec::EXCLUSIVE`), which does not call a listener from within itself.
-unsafe fn call_exclusive<S: Spec, F>(
-    head: NonNull<Head<S>>,
-    arg: &S::Arg,
-    ctx: S::Ctx<'_>,
-) -> Outcome
-where
-    F: FnMut(&S::Arg, S::Ctx<'_>) -> Outcome,
-{
-    // SAFETY: the caller says that the body is alive.
-    let body = unsafe { head.cast::<Body<S, F>>().as_ref() };
-    // SAFETY: the caller says that this is the only call.
-    body.closure
-        .with_mut(|closure| unsafe { &mut *closure }(arg, ctx))
-}
-
-/// Calls `CALL` for the one caller that finds the listener unspent.
-///
-/// # Safety
-///
-/// As the call that it guards.
-unsafe fn call_once<S: Spec, F, const EXCLUSIVE: bool>(
-    head: NonNull<Head<S>>,
-    arg: &S::Arg,
-    ctx: S::Ctx<'_>,
-) -> Outcome
-where
-    F: OnceTarget<S, EXCLUSIVE>,
-{
-    // SAFETY: the caller says that the listener is alive.
-    let claimed = unsafe { head.as_ref() }.meta.state.transition_to_spent();
-    if !claimed {
-        return Err(Box::new(Skipped));
-    }
-    // SAFETY: passed on from the caller.
-    unsafe { F::call(head, arg, ctx) }
-}
-
-/// Chooses between the two ways of calling a closure, for `call_once`.
-trait OnceTarget<S: Spec, const EXCLUSIVE: bool> {
-    /// # Safety
-    ///
-    /// As `call_shared` or `call_exclusive`.
-    unsafe fn call(head: NonNull<Head<S>>, arg: &S::Arg, ctx: S::Ctx<'_>) -> Outcome;
-}
-
-impl<S: Spec, F: Fn(&S::Arg, S::Ctx<'_>) -> Outcome> OnceTarget<S, false> for F {
-    unsafe fn call(head: NonNull<Head<S>>, arg: &S::Arg, ctx: S::Ctx<'_>) -> Outcome {
-        // SAFETY: passed on from the caller.
-        unsafe { call_shared::<S, F>(head, arg, ctx) }
-    }
-}
-
-impl<S: Spec, F: FnMut(&S::Arg, S::Ctx<'_>) -> Outcome> OnceTarget<S, true> for F {
-    unsafe fn call(head: NonNull<Head<S>>, arg: &S::Arg, ctx: S::Ctx<'_>) -> Outcome {
-        // SAFETY: passed on from the caller.
-        unsafe { call_exclusive::<S, F>(head, arg, ctx) }
-    }
-}
-
-/// The entry of a removed listener.
-///
-/// # Safety
-///
-/// None: it touches nothing. Unsafe only to fit the slot.
-unsafe fn call_nothing<S: Spec>(_: NonNull<Head<S>>, _: &S::Arg, _: S::Ctx<'_>) -> Outcome {
-    Err(Box::new(Skipped))
-}
-
-/// # Safety
-///
-/// `head` came from `Box::into_raw` of a `Body<S, F>`, and nobody uses it afterwards.
-unsafe fn free<S: Spec, F>(head: NonNull<Head<S>>) {
-    // SAFETY: the caller's contract is this one's.
-    drop(unsafe { Box::from_raw(head.cast::<Body<S, F>>().as_ptr()) });
-}
-
-/// A listener and how to call it. Dropping it drops the closure.
-pub(crate) struct OwnedListener<S: Spec> {
-    head: NonNull<Head<S>>,
-    call: Call<S>,
-}
-
-// SAFETY: the closure behind the pointer is Send by the bounds of both constructors, and so is
-// everything in the head.
-unsafe impl<S: Spec> Send for OwnedListener<S> {}
-
-impl<S: Spec> OwnedListener<S> {
-    /// A listener that several walks may call at once.
-    pub(crate) fn shared<F>(meta: Meta<S::Item>, closure: F) -> Self
-    where
-        F: Fn(&S::Arg, S::Ctx<'_>) -> Outcome + Send + Sync + 'static,
-    {
-        let call: Call<S> = if meta.once {
-            call_once::<S, F, false>
-        } else {
-            call_shared::<S, F>
-        };
-        Self::new(meta, closure, call)
-    }
-
-    /// A listener of a set with one walker.
-    pub(crate) fn exclusive<F>(meta: Meta<S::Item>, closure: F) -> Self
-    where
-        F: FnMut(&S::Arg, S::Ctx<'_>) -> Outcome + Send + 'static,
-    {
-        const {
-            assert!(
-                S::EXCLUSIVE,
-                "only a set with one walker may call a closure mutably"
-            )
-        };
-        let call: Call<S> = if meta.once {
-            call_once::<S, F, true>
-        } else {
-            call_exclusive::<S, F>
-        };
-        Self::new(meta, closure, call)
-    }
-
-    fn new<F>(meta: Meta<S::Item>, closure: F, call: Call<S>) -> Self {
-        let body = Box::new(Body {
-            head: Head {
-                meta,
-                free: free::<S, F>,
-            },
-            closure: UnsafeCell::new(closure),
-        });
-        Self {
-            head: NonNull::from(Box::leak(body)).cast(),
-            call,
-        }
-    }
-
-    pub(crate) fn meta(&self) -> &Meta<S::Item> {
-        // SAFETY: this handle owns the body.
-        &unsafe { self.head.as_ref() }.meta
-    }
-
-    /// Gives the listener to an array; its set frees it through [`OwnedListener::from_head`].
-    fn into_entry(self) -> Entry<S> {
-        let listener = ManuallyDrop::new(self);
-        Entry {
-            call: AtomicPtr::new(listener.call as *mut ()),
-            head: listener.head,
-        }
-    }
-
-    /// Takes a removed listener back from the arrays that held it.
-    ///
-    /// # Safety
-    ///
-    /// No array that any walk may still follow holds the listener, and this is called once for it.
-    pub(crate) unsafe fn from_head(head: NonNull<Head<S>>) -> Self {
-        Self {
-            head,
-            call: call_nothing::<S>,
-        }
-    }
-}
-
-impl<S: Spec> Drop for OwnedListener<S> {
-    fn drop(&mut self) {
-        // SAFETY: this handle owns the body.
-        let free = unsafe { self.head.as_ref() }.free;
-        // SAFETY: `free` was chosen for this body in `new`, and this is its only owner.
-        unsafe { free(self.head) };
-    }
-}
-
-/// Two words of an array.
-pub(crate) struct Entry<S: Spec> {
-    /// The function to call: a `Call<S>` as a pointer. Written by removers (L2).
-    call: AtomicPtr<()>,
-    head: NonNull<Head<S>>,
-}
-
-impl<S: Spec> Entry<S> {
-    /// Calls the listener, or nothing if it was switched off. An entry is only ever reached through
-    /// the array that a walk keeps alive.
-    #[inline(always)]
-    pub(crate) fn call(&self, arg: &S::Arg, ctx: S::Ctx<'_>) -> Outcome {
-        // Relaxed (L2).
-        let call = self.call.load(Ordering::Relaxed);
-        // SAFETY: the word is only ever written with a `Call<S>` (`into_entry`, `switch_off`).
-        let call = unsafe { core::mem::transmute::<*mut (), Call<S>>(call) };
-        // SAFETY: the listener outlives every array that holds it (`reclaim.rs`), and the borrow of
-        // this entry is one of the array's, which the caller's walk keeps alive; where the call is
-        // exclusive, `Spec::EXCLUSIVE` sets have one walker.
-        unsafe { call(self.head, arg, ctx) }
-    }
-
-    fn switch_off(&self) {
-        // Relaxed (L2).
-        self.call
-            .store(call_nothing::<S> as *mut (), Ordering::Relaxed);
-    }
-
-    fn copy(&self) -> Self {
-        Self {
-            // Relaxed: only removers write, and they hold the lock that the caller holds.
-            call: AtomicPtr::new(self.call.load(Ordering::Relaxed)),
-            head: self.head,
-        }
-    }
-}
-
-/// The immutable listener array that one emission walks: in call order, exact in size. (Immutable
-/// but for the removal switches.)
-pub(crate) struct Array<S: Spec> {
-    entries: Box<[Entry<S>]>,
+pub(super) struct Header {
+    len: usize,
     /// Entries that are called once at most, and may be spent.
     once: usize,
     /// Some listener may take whole runs (`Meta::batch`).
     batches: bool,
+}
+
+/// The immutable listener array that one emission walks: in call order, exact in size, one
+/// allocation. (Immutable but for the removal switches.)
+#[repr(C)]
+pub(crate) struct Array<S: Spec> {
+    header: Header,
+    entries: [Entry<S>],
 }
 
 // SAFETY: an array holds pointers to listeners, whose closures are Send, and Sync where several
@@ -304,12 +38,8 @@ unsafe impl<S: Spec> Send for Array<S> {}
 unsafe impl<S: Spec> Sync for Array<S> {}
 
 impl<S: Spec> Array<S> {
-    pub(crate) fn empty() -> Self {
-        Self {
-            entries: Box::new([]),
-            once: 0,
-            batches: false,
-        }
+    pub(crate) fn empty() -> Box<Self> {
+        Filling::new(0).finish(0, false)
     }
 
     #[inline(always)]
@@ -318,17 +48,17 @@ impl<S: Spec> Array<S> {
     }
 
     pub(crate) fn bytes(&self) -> usize {
-        size_of::<Self>() + size_of_val::<[_]>(&*self.entries)
+        size_of_val(self)
     }
 
     /// Whether some listener may take whole runs.
     pub(crate) fn has_batches(&self) -> bool {
-        self.batches
+        self.header.batches
     }
 
     /// Listeners that are not spent.
     pub(crate) fn live_len(&self) -> usize {
-        if self.once == 0 {
+        if self.header.once == 0 {
             self.len()
         } else {
             self.metas().filter(|meta| meta.is_live()).count()
@@ -336,21 +66,16 @@ impl<S: Spec> Array<S> {
     }
 
     pub(crate) fn has_spent(&self) -> bool {
-        self.once > 0 && self.metas().any(|meta| !meta.is_live())
+        self.header.once > 0 && self.metas().any(|meta| !meta.is_live())
     }
 
     pub(crate) fn metas(&self) -> impl DoubleEndedIterator<Item = &Meta<S::Item>> {
-        self.entries.iter().map(|entry| self.meta_of(entry))
-    }
-
-    fn meta_of(&self, entry: &Entry<S>) -> &Meta<S::Item> {
-        // SAFETY: listeners outlive every array that holds them (`reclaim.rs`).
-        &unsafe { entry.head.as_ref() }.meta
+        self.entries.iter().map(Entry::meta)
     }
 
     #[inline(always)]
     pub(crate) fn meta(&self, index: usize) -> &Meta<S::Item> {
-        self.meta_of(&self.entries[index])
+        self.entries[index].meta()
     }
 
     /// Where listener `index` is.
@@ -381,32 +106,25 @@ impl<S: Spec> Array<S> {
     }
 
     /// A new array with `added` in their places: higher priority first, then the order of adding.
-    pub(crate) fn with(&self, added: Vec<OwnedListener<S>>) -> Self {
+    pub(crate) fn with(&self, added: Vec<OwnedListener<S>>) -> Box<Self> {
         let mut added: Vec<_> = added.into_iter().rev().collect();
-        let mut entries = Vec::with_capacity(self.len() + added.len());
         added.sort_by_key(|listener| listener.meta().priority);
-        let mut once = self.once;
-        let batches = self.batches || added.iter().any(|listener| listener.meta().batch);
-        let mut take = |listener: OwnedListener<S>, entries: &mut Vec<_>| {
-            once += usize::from(listener.meta().once);
-            entries.push(listener.into_entry());
-        };
+        let metas = || added.iter().map(OwnedListener::meta);
+        let once = self.header.once + metas().filter(|meta| meta.once).count();
+        let batches = self.header.batches || metas().any(|meta| meta.batch);
+        let mut filling = Filling::new(self.len() + added.len());
         // One addition is found by bisection, so that it touches few listeners; many are merged.
-        let mut rest = &self.entries[..];
+        let mut rest = &self.entries;
         while let Some(next) = added.pop() {
             let priority = next.meta().priority;
-            let before = rest.partition_point(|entry| self.meta_of(entry).priority >= priority);
+            let before = rest.partition_point(|entry| entry.meta().priority >= priority);
             let (head, tail) = rest.split_at(before);
-            entries.extend(head.iter().map(Entry::copy));
+            filling.copy(head);
             rest = tail;
-            take(next, &mut entries);
+            filling.push(next.into_entry());
         }
-        entries.extend(rest.iter().map(Entry::copy));
-        Self {
-            entries: entries.into_boxed_slice(),
-            once,
-            batches,
-        }
+        filling.copy(rest);
+        filling.finish(once, batches)
     }
 
     /// A new array without the listeners for which `gone` holds, and those listeners' heads, whose
@@ -414,48 +132,32 @@ impl<S: Spec> Array<S> {
     pub(crate) fn without(
         &self,
         mut gone: impl FnMut(Token, &Meta<S::Item>) -> bool,
-    ) -> (Self, Vec<NonNull<Head<S>>>) {
-        let mut entries = Vec::with_capacity(self.len());
-        let mut removed = Vec::new();
-        let mut once = 0;
-        for entry in &self.entries {
-            let token = Token::of(entry.head);
-            let meta = self.meta_of(entry);
-            if gone(token, meta) {
-                entry.switch_off();
-                removed.push(entry.head);
-            } else {
-                once += usize::from(meta.once);
-                entries.push(entry.copy());
-            }
-        }
-        // `into_boxed_slice` gives the slack back.
+    ) -> (Box<Self>, Vec<NonNull<Head<S>>>) {
+        let is_gone = |entry: &&Entry<S>| gone(Token::of(entry.head), entry.meta());
+        let (removed, kept): (Vec<_>, Vec<_>) = self.entries.iter().partition(is_gone);
+        let once = kept.iter().filter(|entry| entry.meta().once).count();
+        let mut filling = Filling::new(kept.len());
+        kept.into_iter()
+            .for_each(|entry| filling.push(entry.copy()));
+        let switch_off = |entry: &Entry<S>| {
+            entry.switch_off();
+            entry.head
+        };
         (
-            Self {
-                entries: entries.into_boxed_slice(),
-                once,
-                batches: self.batches,
-            },
-            removed,
+            filling.finish(once, self.header.batches),
+            removed.into_iter().map(switch_off).collect(),
         )
     }
 
     /// As [`Array::without`], for the listener at `index`. The others are not looked at.
-    pub(crate) fn without_one(&self, index: usize) -> (Self, NonNull<Head<S>>) {
-        let mut entries = Vec::with_capacity(self.len() - 1);
-        let (before, after) = (&self.entries[..index], &self.entries[index + 1..]);
-        entries.extend(before.iter().chain(after).map(Entry::copy));
-        self.entries[index].switch_off();
-        let removed = self.entries[index].head;
-        let once = self.once - usize::from(self.meta(index).once);
-        (
-            Self {
-                entries: entries.into_boxed_slice(),
-                once,
-                batches: self.batches,
-            },
-            removed,
-        )
+    pub(crate) fn without_one(&self, index: usize) -> (Box<Self>, NonNull<Head<S>>) {
+        let removed = &self.entries[index];
+        let mut filling = Filling::new(self.len() - 1);
+        filling.copy(&self.entries[..index]);
+        filling.copy(&self.entries[index + 1..]);
+        removed.switch_off();
+        let once = self.header.once - usize::from(self.meta(index).once);
+        (filling.finish(once, self.header.batches), removed.head)
     }
 
     /// Where the listener behind `token` stands.
@@ -488,7 +190,7 @@ impl<S: Spec> Array<S> {
     ///
     /// No walk follows any array of the set, no other array of it holds these listeners after
     /// this, and this is called once.
-    pub(crate) unsafe fn into_listeners(self) -> Vec<OwnedListener<S>> {
+    pub(crate) unsafe fn take_listeners(&self) -> Vec<OwnedListener<S>> {
         let own = |entry: &Entry<S>| {
             // SAFETY: the caller's contract is this one's.
             unsafe { OwnedListener::from_head(entry.head) }
@@ -497,27 +199,160 @@ impl<S: Spec> Array<S> {
     }
 }
 
-/// Finds a listener in an array without touching the listener. Addresses are used again, so
-/// whoever finds one compares the id as well.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Token(usize);
-
-impl Token {
-    pub(crate) fn of<S: Spec>(head: NonNull<Head<S>>) -> Self {
-        Self(head.as_ptr() as usize)
-    }
+/// An array that is being filled, in the memory that it will have.
+struct Filling<S: Spec> {
+    header: NonNull<Header>,
+    len: usize,
+    filled: usize,
+    entries: PhantomData<Entry<S>>,
 }
 
-impl<S: Spec> OwnedListener<S> {
-    /// Where the listener will be found once it is in a set.
-    pub(crate) fn handle(&self) -> Handle {
-        Handle {
-            token: Token::of(self.head),
-            id: self.meta().id,
+impl<S: Spec> Filling<S> {
+    /// Memory for `len` entries.
+    fn new(len: usize) -> Self {
+        let entries = Layout::array::<Entry<S>>(len);
+        let layout = entries.and_then(|entries| Layout::new::<Header>().extend(entries));
+        // As many listeners are in memory already, each larger than its entry.
+        let (layout, _) = layout.expect("arrays are smaller than what they list");
+        let layout = layout.pad_to_align();
+        // SAFETY: with its header an array is never empty.
+        let memory = unsafe { alloc(layout) };
+        let Some(header) = NonNull::new(memory.cast::<Header>()) else {
+            handle_alloc_error(layout);
+        };
+        Self {
+            header,
+            len,
+            filled: 0,
+            entries: PhantomData,
         }
     }
 
-    pub(super) fn head(&self) -> NonNull<Head<S>> {
-        self.head
+    /// Where the next `more` entries go.
+    fn room(&mut self, more: usize) -> *mut Entry<S> {
+        assert!(more <= self.len - self.filled, "an array has its own size");
+        let array = fat::<S>(self.header.as_ptr(), self.len);
+        // SAFETY: the memory is that of an array of this length.
+        let entries = unsafe { &raw mut (*array).entries };
+        // SAFETY: what is asked for is inside.
+        let next = unsafe { entries.cast::<Entry<S>>().add(self.filled) };
+        self.filled += more;
+        next
+    }
+
+    fn push(&mut self, entry: Entry<S>) {
+        let next = self.room(1);
+        // SAFETY: there is room for one.
+        unsafe { next.write(entry) };
+    }
+
+    fn copy(&mut self, entries: &[Entry<S>]) {
+        let mut next = self.room(entries.len());
+        for entry in entries {
+            // SAFETY: there is room for all of them.
+            unsafe { next.write(entry.copy()) };
+            // SAFETY: as above; behind the last one is the end of the memory at most.
+            next = unsafe { next.add(1) };
+        }
+    }
+
+    fn finish(self, once: usize, batches: bool) -> Box<Array<S>> {
+        assert!(self.filled == self.len, "an array has its own size");
+        let len = self.len;
+        let header = Header { len, once, batches };
+        // SAFETY: the memory is there and begins with a header.
+        unsafe { self.header.write(header) };
+        // SAFETY: header and entries have been written, into memory of the layout that such an array
+        // has, which nobody else knows.
+        unsafe { Box::from_raw(fat(self.header.as_ptr(), len)) }
+    }
+}
+
+/// A pointer to the array of `len` entries that begins with this header.
+#[inline(always)]
+fn fat<S: Spec>(header: *mut Header, len: usize) -> *mut Array<S> {
+    core::ptr::slice_from_raw_parts_mut(header, len) as *mut Array<S>
+}
+
+/// A pointer to an array in one word, which says in its lowest bit that the array has exactly
+/// one listener: a walk need not look into it for what it is to do.
+pub(super) struct Thin<S: Spec> {
+    pointer: *mut Header,
+    array: PhantomData<*mut Array<S>>,
+}
+
+impl<S: Spec> Clone for Thin<S> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<S: Spec> Copy for Thin<S> {}
+
+impl<S: Spec> Thin<S> {
+    /// The mark of an array with one listener.
+    const ONE: usize = 1;
+
+    pub(super) fn from_box(array: Box<Array<S>>) -> Self {
+        let mark = if array.len() == 1 { Self::ONE } else { 0 };
+        let header = Box::into_raw(array).cast::<Header>();
+        Self::from_word(header.map_addr(|address| address | mark))
+    }
+
+    /// A word that [`Thin::word`] gave.
+    #[inline(always)]
+    pub(super) fn from_word(pointer: *mut Header) -> Self {
+        Self {
+            pointer,
+            array: PhantomData,
+        }
+    }
+
+    #[inline(always)]
+    pub(super) fn word(self) -> *mut Header {
+        self.pointer
+    }
+
+    #[inline(always)]
+    pub(super) fn is_one(self) -> bool {
+        self.pointer.addr() & Self::ONE != 0
+    }
+
+    /// The array.
+    ///
+    /// # Safety
+    ///
+    /// It came from [`Thin::from_box`] and is alive for as long as the reference is used.
+    #[inline(always)]
+    pub(super) unsafe fn array<'a>(self) -> &'a Array<S> {
+        let header = self.pointer.map_addr(|address| address & !Self::ONE);
+        // SAFETY: the caller says that there is an array, and those begin with a header.
+        let len = unsafe { (*header).len };
+        // SAFETY: as above, and that is its length.
+        unsafe { &*fat(header, len) }
+    }
+
+    /// The only entry of an array that has one.
+    ///
+    /// # Safety
+    ///
+    /// As [`Thin::array`], and [`Thin::is_one`] holds.
+    #[inline(always)]
+    pub(super) unsafe fn only<'a>(self) -> &'a Entry<S> {
+        let header = self.pointer.map_addr(|address| address - Self::ONE);
+        // SAFETY: the caller says that there is an array, and the mark that it has one entry.
+        let array = unsafe { &*fat::<S>(header, 1) };
+        &array.entries[0]
+    }
+
+    /// # Safety
+    ///
+    /// As [`Thin::array`], and nobody uses the array afterwards in another way.
+    pub(super) unsafe fn into_box(self) -> Box<Array<S>> {
+        // SAFETY: the caller's contract is more than this one's.
+        let len = unsafe { self.array() }.len();
+        let header = self.pointer.map_addr(|address| address & !Self::ONE);
+        // SAFETY: the array came from a box, and the caller is the only one to use it.
+        unsafe { Box::from_raw(fat(header, len)) }
     }
 }

@@ -3,12 +3,14 @@
 //! Emissions walk the array they find; subscribers and removers, one at a time, put another in its
 //! place and retire the old one.
 //!
-//! - `array.rs`: listeners in memory, entries, removal switches
+//! - `entry.rs`: listeners in memory, entries, removal switches
+//! - `array.rs`: the array, and a pointer to it that says whether it has one listener
 //! - `readers.rs`: who may be walking
 //! - `visitors.rs`: the shared path's per-thread state
 //! - `here.rs`: the records that this thread walks with
 //! - `reclaim.rs`: when and by whom retired arrays are dropped
-//! - here: the two ways in (owned and shared), each quick or under a guard, and membership
+//! - `owned.rs`, `shared.rs`: the two ways in, each quick or under a guard
+//! - here: membership, and what the two ways have in common
 //!
 //! | edge | one remover                                  | another     | loom model |
 //! | L4   | under the lock: finds it, takes it out       | finds nothing | unsubscribe::two_removals_of_one_listener_are_one |
@@ -18,34 +20,39 @@
 )]
 
 mod array;
+mod entry;
 mod here;
+mod owned;
 mod readers;
 mod reclaim;
+mod shared;
 mod visitors;
 
-pub(crate) use array::{Array, Entry, OwnedListener, Token, is_skipped};
+pub(crate) use array::Array;
+pub(crate) use entry::{Entry, OwnedListener, Token, is_skipped};
 pub(crate) use here::surroundings;
-
+pub(crate) use owned::OwnedReader;
 pub(crate) use readers::{Readers, Record, Totals};
 
 use crate::error::{SubscribeError, WaitError};
 use crate::fault::{ListenerInfo, Payload};
 use crate::listener::{ListenerId, Meta};
-use array::Head;
+use array::{Header, Thin};
 use cache_padded::CachePadded;
 use core::cell::Cell;
-use core::mem::ManuallyDrop;
-use core::ops::Deref;
 use core::ptr::NonNull;
 use corecast_ring::sync::{AtomicBool, AtomicPtr, Mutex, Ordering, lock};
 use corecast_ring::{FencePair, FreeFence, LightFence, Parker};
-use crossbeam_epoch::{Collector, Guard};
-use here::Home;
+use crossbeam_epoch::Collector;
+use entry::Head;
 use reclaim::{Patience, Retirement};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
-use visitors::{Place, Visit, Visitor};
+use visitors::Place;
+
+/// How deep walks on the hot path are nested, at most (`here.rs`): a set that allows less has none.
+pub(crate) const HOT_DEPTH: u32 = 64;
 
 /// What the listeners of a set are called with.
 pub(crate) trait Spec: Sized + 'static {
@@ -79,7 +86,7 @@ type OnDropPanic = Box<dyn Fn(ListenerInfo, Payload) + Send + Sync>;
 
 pub(crate) struct ListenerSet<S: Spec> {
     /// The array that the next walk follows (L1). Written under the lock.
-    current: CachePadded<AtomicPtr<Array<S>>>,
+    current: CachePadded<AtomicPtr<Header>>,
     fences: FencePair,
     readers: Arc<Readers>,
     /// Corecast's own collector, one for each set: nobody else's pin can delay it.
@@ -125,11 +132,12 @@ impl<S: Spec> ListenerSet<S> {
         reclaimer: Reclaimer,
         on_drop_panic: impl Fn(ListenerInfo, Payload) + Send + Sync + 'static,
     ) -> Self {
-        let empty = Box::into_raw(Box::new(Array::empty()));
+        let empty = Thin::from_box(Array::<S>::empty()).word();
         Self {
             current: CachePadded::new(AtomicPtr::new(empty)),
             fences,
-            readers: Arc::new(Readers::new(fences)),
+            // Where listeners are called run by run, runs are counted by themselves.
+            readers: Arc::new(Readers::new(fences, u64::from(!S::EXCLUSIVE))),
             collector: (!S::EXCLUSIVE).then(Collector::new),
             place: Place::next(),
             book: Mutex::new(Book {
@@ -147,24 +155,25 @@ impl<S: Spec> ListenerSet<S> {
     /// The current array, for somebody who holds the lock.
     fn current(&self, _book: &Book<S>) -> &Array<S> {
         // Relaxed: arrays change under the lock that the caller holds.
-        let array = self.current.load(Ordering::Relaxed);
+        let array = Thin::from_word(self.current.load(Ordering::Relaxed));
         // SAFETY: the current array is retired by a swap under that lock, and dropped after.
-        unsafe { &*array }
+        unsafe { array.array() }
     }
 
     /// Puts `next` in place of the current array and retires that one with the removed listeners.
-    fn swap(&self, book: &mut Book<S>, next: Array<S>, removed: Vec<NonNull<Head<S>>>) {
+    fn swap(&self, book: &mut Book<S>, next: Box<Array<S>>, removed: Vec<NonNull<Head<S>>>) {
         for retired in &book.retirement.retired {
             // L2: older walks must not call them either.
             retired.array().switch_off(&removed);
         }
-        let next = Box::into_raw(Box::new(next));
+        let next = Thin::from_box(next).word();
         // AcqRel (L1): the new array happens before any walk that finds it. The old one was
         // published by an earlier holder of the lock.
         let old = self.current.swap(next, Ordering::AcqRel);
-        // SAFETY: every array in `current` came from `Box::into_raw`; the swap took this one out,
-        // and walks that still follow it are waited for before the box is dropped.
-        let old = unsafe { Box::from_raw(old) };
+        self.readers.tell(next);
+        // SAFETY: every array in `current` came from a box; the swap took this one out, and walks that
+        // still follow it are waited for before the box is dropped.
+        let old = unsafe { Thin::from_word(old).into_box() };
         self.retire(&mut book.retirement, old, removed);
     }
 
@@ -368,212 +377,11 @@ impl<S: Spec> ListenerSet<S> {
 
 impl<S: Spec> Drop for ListenerSet<S> {
     fn drop(&mut self) {
-        let array = self.current.load(Ordering::Relaxed);
-        // SAFETY: every walk borrows the set, so none is left; arrays in `current` came from
-        // `Box::into_raw`.
-        let array = unsafe { Box::from_raw(array) };
-        self.drop_everything(*array);
+        let array = Thin::from_word(self.current.load(Ordering::Relaxed));
+        // SAFETY: every walk borrows the set, so none is left; arrays in `current` came from a box.
+        let array = unsafe { array.into_box() };
+        self.drop_everything(&array);
         self.readers.close();
-    }
-}
-
-/// One walk: an array that stays while this lives.
-pub(crate) struct OwnedWalk<'a, S: Spec> {
-    set: &'a ListenerSet<S>,
-    record: &'a Record,
-    array: &'a Array<S>,
-    number: u64,
-}
-
-impl<S: Spec> OwnedWalk<'_, S> {
-    #[inline(always)]
-    pub(crate) fn record(&self) -> &Record {
-        self.record
-    }
-}
-
-impl<S: Spec> Deref for OwnedWalk<'_, S> {
-    type Target = Array<S>;
-
-    #[inline(always)]
-    fn deref(&self) -> &Array<S> {
-        self.array
-    }
-}
-
-impl<S: Spec> Drop for OwnedWalk<'_, S> {
-    #[inline(always)]
-    fn drop(&mut self) {
-        self.set.leave(self.record, self.number, self.set.fences);
-    }
-}
-
-/// The owned way in: one reader, one walk at a time, no read-modify-write.
-pub(crate) struct OwnedReader<S: Spec> {
-    set: Arc<ListenerSet<S>>,
-    record: Arc<Record>,
-    /// Where it walks the hot path; nowhere, if the light fence is not free.
-    home: Home,
-}
-
-/// A reader is at home; see [`OwnedReader::at_home`].
-#[derive(Clone, Copy)]
-pub(crate) struct AtHome(FreeFence);
-
-/// A thread's standing with a set that it is not walking; see [`ListenerSet::known_here`].
-#[derive(Clone, Copy)]
-pub(crate) struct KnownHere<'a> {
-    visitor: &'a Visitor,
-    fence: FreeFence,
-}
-
-impl<S: Spec> OwnedReader<S> {
-    pub(crate) fn new(set: Arc<ListenerSet<S>>) -> Self {
-        let record = set.readers.register(true);
-        Self {
-            set,
-            record,
-            home: Home::NOWHERE,
-        }
-    }
-
-    /// Begins a walk over the array of this moment, under a guard.
-    #[inline(always)]
-    pub(crate) fn walk(&mut self) -> OwnedWalk<'_, S> {
-        let number = self.record.enter(self.set.fences);
-        // SAFETY: the record says that this reader is walking until the guard is dropped, and the
-        // exclusive borrow allows one walk at a time.
-        let array = unsafe { self.set.load() };
-        self.guard(array, number)
-    }
-
-    #[inline(always)]
-    fn guard<'a>(&'a self, array: &'a Array<S>, number: u64) -> OwnedWalk<'a, S> {
-        OwnedWalk {
-            set: &self.set,
-            record: &self.record,
-            array,
-            number,
-        }
-    }
-
-    /// Takes `walk` over the array of this moment, with a guard.
-    pub(crate) fn walk_guarded<W: Walk<S>>(&mut self, walk: W) -> W::Output {
-        let guard = self.walk();
-        let counting = Counting::new(guard.record, Some(guard.number));
-        walk.rest(&guard, &counting, None)
-    }
-
-    /// Makes this thread the reader's home, so that it is [`OwnedReader::at_home`] here.
-    pub(crate) fn move_in(&mut self, _: FreeFence) {
-        self.home = here::move_in(&self.record).unwrap_or(Home::NOWHERE);
-    }
-
-    /// What a hot walk needs: that the reader is at home here, where its record tells that the thread
-    /// is inside a walk, and that its light fence is free.
-    #[inline(always)]
-    pub(crate) fn at_home(&self) -> Option<AtHome> {
-        // One that is not free has no home (`move_in`).
-        self.home
-            .is_here()
-            .then(|| AtHome(self.set.fences.known_free()))
-    }
-
-    /// Takes `walk` over the array of this moment, without a guard: what that would keep at hand for
-    /// an unwinding costs a nanosecond.
-    ///
-    /// Nothing unwinds between the beginning and the end: the common part of a walk catches what
-    /// panics, and the rest of one has a guard. Should it happen all the same, the walk would never be
-    /// over, and what it may see never be freed.
-    #[inline(always)]
-    pub(crate) fn walk_hot<W: Walk<S>>(&mut self, home: AtHome, walk: W) -> W::Output {
-        let record = &*self.record;
-        let number = record.enter(home.0);
-        // SAFETY: the record says that this reader is walking until `close` below, or until the guard
-        // of the rest is dropped; the exclusive borrow allows one walk at a time.
-        let array = unsafe { self.set.load() };
-        record.count_walk(number, array.len());
-        if !walk.is_small(array.len()) {
-            return self.walk_many(array, number, walk);
-        }
-        if let [only] = array.entries() {
-            return match walk.one(only) {
-                Ok(()) => {
-                    self.close(record, number);
-                    W::all(1)
-                }
-                Err(trouble) => self.walk_rest_of_one(array, walk, trouble),
-            };
-        }
-        match walk.few(array) {
-            Ok(()) => {
-                let listeners = array.len();
-                self.close(&self.record, number);
-                W::all(listeners)
-            }
-            Err(trouble) => self.walk_rest(array, number, walk, trouble),
-        }
-    }
-
-    #[inline(never)]
-    fn walk_many<W: Walk<S>>(&self, array: &Array<S>, number: u64, walk: W) -> W::Output {
-        match walk.many(array) {
-            Ok(()) => {
-                let listeners = array.len();
-                self.close(&self.record, number);
-                W::all(listeners)
-            }
-            Err(trouble) => self.walk_rest(array, number, walk, trouble),
-        }
-    }
-
-    /// As `walk_rest`, of a walk over one listener, which has kept neither its place nor its number.
-    #[cold]
-    #[inline(never)]
-    fn walk_rest_of_one<W: Walk<S>>(
-        &self,
-        array: &Array<S>,
-        walk: W,
-        trouble: W::Trouble,
-    ) -> W::Output {
-        let number = self.record.number();
-        self.walk_rest(array, number, walk, (array.entries().first(), trouble))
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn walk_rest<'w, W: Walk<S>>(
-        &self,
-        array: &'w Array<S>,
-        number: u64,
-        walk: W,
-        trouble: InTrouble<'w, S, W>,
-    ) -> W::Output {
-        let guard = self.guard(array, number);
-        let counting = Counting::new(guard.record, Some(number));
-        walk.rest(array, &counting, Some(trouble))
-    }
-
-    /// Ends walk `number` of `record`, which is this reader's, in which every listener ran and succeeded.
-    /// Its array may be gone when this returns.
-    #[inline(always)]
-    fn close(&self, record: &Record, number: u64) {
-        if record.leave(number, self.set.fences.known_free()) {
-            self.collect_marked();
-        }
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn collect_marked(&self) {
-        self.record.unmark();
-        self.set.collect(Patience::Mark);
-    }
-}
-
-impl<S: Spec> Drop for OwnedReader<S> {
-    fn drop(&mut self) {
-        self.set.readers.deregister(&self.record);
     }
 }
 
@@ -588,19 +396,19 @@ pub(crate) trait Walk<S: Spec>: Copy {
     /// What sends a walk from its common part to its rest.
     type Trouble;
 
-    /// Whether a walk over so many, which is about to begin, is to be part of the caller's code; one that
-    /// is not to begin at all is not.
-    fn is_small(self, listeners: usize) -> bool;
+    /// What a walk without a guard is given, where its signal has such walks: the light fence is free,
+    /// and successes are of no interest.
+    fn fence(self) -> Option<FreeFence>;
 
-    /// The common part of a small walk over one listener, which keeps nothing at hand but what ends
+    /// Whether [`Walk::one`] will do: not for a walk that has to look at the clock, or is not to begin.
+    fn is_quick(self) -> bool;
+
+    /// The common part of a quick walk over one listener, which keeps nothing at hand but what ends
     /// it: whether that ran and succeeded. Does not unwind.
     fn one(self, entry: &Entry<S>) -> Result<(), Self::Trouble>;
 
-    /// The common part of a small walk: whether all of them ran and succeeded. Does not unwind.
-    fn few<'w>(self, array: &'w Array<S>) -> Result<(), InTrouble<'w, S, Self>>;
-
-    /// The same of one that is not small.
-    fn many<'w>(self, array: &'w Array<S>) -> Result<(), InTrouble<'w, S, Self>>;
+    /// The common part of any walk: whether all of them ran and succeeded. Does not unwind.
+    fn several<'w>(self, array: &'w Array<S>) -> Result<(), InTrouble<'w, S, Self>>;
 
     /// What it comes to when all of so many ran and succeeded.
     fn all(listeners: usize) -> Self::Output;
@@ -651,22 +459,9 @@ impl<'a> Counting<'a> {
 impl Drop for Counting<'_> {
     fn drop(&mut self) {
         match self.number {
-            Some(number) => self.record.count_walk(number, self.delivered.get()),
+            Some(_) => self.record.count_walk(self.delivered.get()),
             None => self.record.count_nested(self.delivered.get()),
         }
-    }
-}
-
-/// Ends a walk on the shared path that its thread's record has announced.
-struct SharedEnd<'a, S: Spec> {
-    set: &'a ListenerSet<S>,
-    record: &'a Record,
-    number: u64,
-}
-
-impl<S: Spec> Drop for SharedEnd<'_, S> {
-    fn drop(&mut self) {
-        self.set.leave(self.record, self.number, self.set.fences);
     }
 }
 
@@ -679,11 +474,16 @@ impl<S: Spec> ListenerSet<S> {
     /// collector (E1), and does so for as long as the reference is used.
     #[inline(always)]
     unsafe fn load(&self) -> &Array<S> {
-        // Acquire (L1, W1).
-        let array = self.current.load(Ordering::Acquire);
         // SAFETY: whoever retires this array after our load waits for the walk to end (W1), or
         // defers to the collector that the caller has pinned (E1).
-        unsafe { &*array }
+        unsafe { self.find().array() }
+    }
+
+    /// Where the array of this moment is.
+    #[inline(always)]
+    fn find(&self) -> Thin<S> {
+        // Acquire (L1, W1).
+        Thin::from_word(self.current.load(Ordering::Acquire))
     }
 
     /// Ends walk `number` of `record`, and reclaims what it was in the way of.
@@ -700,140 +500,5 @@ impl<S: Spec> ListenerSet<S> {
     fn collect_marked(&self, record: &Record) {
         record.unmark();
         self.collect(Patience::Mark);
-    }
-
-    /// Takes `walk` over the array of this moment, from any thread.
-    ///
-    /// # Panics
-    ///
-    /// On a set that has no shared path, which is a mistake of this crate.
-    pub(crate) fn walk_shared<W: Walk<S>>(&self, walk: W) -> W::Output {
-        let Some(collector) = &self.collector else {
-            unreachable!("a set with one walker has no shared path");
-        };
-        let visit = Visit::of(&self.readers, self.place, collector);
-        let record = visit.record();
-        // The outermost walk of the thread on this set says so. Dropped after the pin.
-        let number = record.enter_shared(self.fences);
-        let _end = number.map(|number| SharedEnd {
-            set: self,
-            record,
-            number,
-        });
-        let _pin = visit.pin();
-        let counting = Counting::new(record, number);
-        // SAFETY: the pin is held until the walk is over.
-        walk.rest(unsafe { self.load() }, &counting, None)
-    }
-
-    /// What a hot walk needs: that this thread knows its record of the set, and is not walking it.
-    #[inline(always)]
-    pub(crate) fn known_here(&self, fence: FreeFence) -> Option<KnownHere<'_>> {
-        let visitor = Visitor::recent(&self.readers, self.place)?;
-        visitor
-            .record()
-            .is_idle()
-            .then_some(KnownHere { visitor, fence })
-    }
-
-    /// As [`ListenerSet::walk_shared`], without a guard, as [`OwnedReader::walk_hot`].
-    #[inline(always)]
-    pub(crate) fn walk_shared_hot<W: Walk<S>>(&self, known: KnownHere<'_>, walk: W) -> W::Output {
-        let visitor = known.visitor;
-        let number = visitor.record().enter(known.fence);
-        let pin = ManuallyDrop::new(visitor.pin());
-        // SAFETY: the pin is held until `close_shared` below, or until the guard of the rest is
-        // dropped.
-        let array = unsafe { self.load() };
-        visitor.record().count_walk(number, array.len());
-        // Asked before the size, other than in `OwnedReader::walk_hot`: the compiler then keeps less over
-        // the calls, on either way.
-        if let [only] = array.entries()
-            && walk.is_small(1)
-        {
-            return match walk.one(only) {
-                Ok(()) => {
-                    self.close_shared(visitor, pin, number);
-                    W::all(1)
-                }
-                Err(trouble) => self.walk_shared_rest_of_one(array, visitor, pin, walk, trouble),
-            };
-        }
-        if !walk.is_small(array.len()) {
-            return self.walk_shared_many(array, visitor, pin, number, walk);
-        }
-        match walk.few(array) {
-            Ok(()) => {
-                let listeners = array.len();
-                self.close_shared(visitor, pin, number);
-                W::all(listeners)
-            }
-            Err(trouble) => self.walk_shared_rest(array, visitor, pin, number, walk, trouble),
-        }
-    }
-
-    #[inline(never)]
-    fn walk_shared_many<W: Walk<S>>(
-        &self,
-        array: &Array<S>,
-        visitor: &Visitor,
-        pin: ManuallyDrop<Guard>,
-        number: u64,
-        walk: W,
-    ) -> W::Output {
-        match walk.many(array) {
-            Ok(()) => {
-                let listeners = array.len();
-                self.close_shared(visitor, pin, number);
-                W::all(listeners)
-            }
-            Err(trouble) => self.walk_shared_rest(array, visitor, pin, number, walk, trouble),
-        }
-    }
-
-    /// As [`OwnedReader::walk_rest_of_one`].
-    #[cold]
-    #[inline(never)]
-    fn walk_shared_rest_of_one<W: Walk<S>>(
-        &self,
-        array: &Array<S>,
-        visitor: &Visitor,
-        pin: ManuallyDrop<Guard>,
-        walk: W,
-        trouble: W::Trouble,
-    ) -> W::Output {
-        let number = visitor.record().number();
-        let trouble = (array.entries().first(), trouble);
-        self.walk_shared_rest(array, visitor, pin, number, walk, trouble)
-    }
-
-    #[cold]
-    #[inline(never)]
-    fn walk_shared_rest<'w, W: Walk<S>>(
-        &self,
-        array: &'w Array<S>,
-        visitor: &Visitor,
-        pin: ManuallyDrop<Guard>,
-        number: u64,
-        walk: W,
-        trouble: InTrouble<'w, S, W>,
-    ) -> W::Output {
-        let record = visitor.record();
-        // Dropped after the pin.
-        let _end = SharedEnd {
-            set: self,
-            record,
-            number,
-        };
-        let _pin = ManuallyDrop::into_inner(pin);
-        walk.rest(array, &Counting::new(record, Some(number)), Some(trouble))
-    }
-
-    /// Ends walk `number`, in which every listener ran and succeeded. Its array may be gone when this
-    /// returns.
-    #[inline(always)]
-    fn close_shared(&self, visitor: &Visitor, pin: ManuallyDrop<Guard>, number: u64) {
-        drop(ManuallyDrop::into_inner(pin));
-        self.leave(visitor.record(), number, self.fences.known_free());
     }
 }

@@ -2,8 +2,8 @@
 //! the shared path.
 //!
 //! | edge | walker (light side)                          | remover (heavy side)                    | loom model |
-//! | W1   | `active` odd; light; load `current`          | swap `current`; heavy; read `active`    | unsubscribe::owned_walk_is_waited_for, a_quick_owned_walk_is_waited_for |
-//! | W2   | `active` even, Release                       | read `active`, Acquire                  | the same |
+//! | W1   | `active` odd; light; load `current`          | tell `current`; heavy; read `active`    | unsubscribe::owned_walk_is_waited_for, a_quick_owned_walk_is_waited_for |
+//! | W2   | `active`, whatever is next, Release          | read `active`, Acquire                  | the same |
 //! | W3   | `active` even; light; read `marked`          | `marked`; heavy; read `active`          | unsubscribe::a_marked_walk_reclaims, a_quick_marked_walk_reclaims |
 //!
 //! W1 in two cases: either the store of the odd number precedes the remover's heavy fence, and the
@@ -17,47 +17,77 @@
 //! up before the record says that the walk has ended. A thread that ends pins without walking, for a
 //! moment: the remover looks again until that is over (listener_set::emit_against_subscribe).
 //!
+//! Each owned reader is told which array is `current` in its own record, beside the mark: a walk then
+//! wants one line less, and one pointer less at hand.
+//!
 //! Threads on the shared path are kept out of freed arrays by the epoch (see `reclaim.rs`); their
 //! records say who is in the way (W3), and count.
 
+use super::array::Header;
+use super::here::Home;
 use crate::registry::Registry;
 use cache_padded::CachePadded;
 use core::mem::offset_of;
-use corecast_ring::sync::{AtomicBool, AtomicU64, Mutex, Ordering, fence, lock, spin_loop};
+use core::ptr;
+use corecast_ring::sync::{
+    AtomicBool, AtomicPtr, AtomicU64, Mutex, Ordering, fence, lock, spin_loop,
+};
 use corecast_ring::{FencePair, LightFence, Parker, WaitStrategy};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 /// One reader's words.
 pub(crate) struct Record {
     /// Written by the reader alone.
     own: CachePadded<OwnWords>,
+    /// Written by subscribers and removers.
+    told: CachePadded<Told>,
+}
+
+struct Told {
+    /// The array that the next walk of an owned reader follows (L1).
+    current: AtomicPtr<Header>,
     /// Set by a remover that met a walk, cleared by whoever reclaims (W3).
-    marked: CachePadded<AtomicBool>,
+    marked: AtomicBool,
 }
 
 struct OwnWords {
     /// Among the readers of its set.
     number: u64,
-    /// Odd while walking (W1). Half of it is the number of walks, but for nested ones.
+    /// This record, for a thread that is to know it.
+    record: Weak<Record>,
+    /// From the lowest bit up: whether the reader is walking (W1), how many walks are over, whether that
+    /// count has overflown, and where the reader is at home (H1).
     active: AtomicU64,
+    /// Walks that `active` counts no more.
+    walks: AtomicU64,
     /// Walks within walks, on the shared path.
     nested: AtomicU64,
-    /// What each walk of the run in progress delivered; see [`Record::count_walk`].
-    run: AtomicU64,
-    /// Walks before that run.
-    run_start: AtomicU64,
-    /// Odd while another run begins; for readers of these words.
-    run_version: AtomicU64,
-    /// The thread that the reader walks on, if that thread's table knows this record (H1).
-    home: AtomicU64,
+    /// What was delivered beside `each` by each walk; see [`Record::count_walk`].
     delivered: AtomicU64,
+    /// `active` in the last walk that delivered nothing; see [`Record::count_nothing`].
+    nothing: AtomicU64,
+    /// Odd while words change that belong together; for readers of these words.
+    version: AtomicU64,
+    /// What a walk has delivered of which nobody says anything else.
+    each: u64,
     failed: AtomicU64,
     panicked: AtomicU64,
 }
 
+/// The bits of `active` that count walks, with the one that says that the reader is in one.
+const COUNT_BITS: u32 = 24;
+const COUNT: u64 = (1 << COUNT_BITS) - 1;
+const WALKING: u64 = 1;
+/// Set by the count's overflow, every eight million walks. The hot path does not look for it by itself:
+/// as long as it is set the reader is at home nowhere, and on the general way it begins to count anew.
+const OVERFLOWN: u64 = 1 << COUNT_BITS;
+
+/// The bits of a reader's `active` below those that say where it is at home.
+pub(super) const BELOW_HOME: u32 = COUNT_BITS + 1;
+
 const _: () = assert!(
-    offset_of!(Record, own).abs_diff(offset_of!(Record, marked)) >= 128
+    offset_of!(Record, own).abs_diff(offset_of!(Record, told)) >= 128
         || !cfg!(target_arch = "x86_64")
 );
 
@@ -90,32 +120,67 @@ fn bump(counter: &AtomicU64, by: u64) {
 }
 
 impl Record {
-    fn new(number: u64) -> Self {
-        Self {
+    fn new(number: u64, each: u64, current: *mut Header) -> Arc<Self> {
+        Arc::new_cyclic(|record| Self {
             own: CachePadded::new(OwnWords {
                 number,
-                active: AtomicU64::new(0),
+                record: Weak::clone(record),
+                active: AtomicU64::new(Home::NOWHERE.word()),
+                walks: AtomicU64::new(0),
                 nested: AtomicU64::new(0),
-                run: AtomicU64::new(0),
-                run_start: AtomicU64::new(0),
-                run_version: AtomicU64::new(0),
-                home: AtomicU64::new(0),
                 delivered: AtomicU64::new(0),
+                nothing: AtomicU64::new(0),
+                version: AtomicU64::new(0),
+                each,
                 failed: AtomicU64::new(0),
                 panicked: AtomicU64::new(0),
             }),
-            marked: CachePadded::new(AtomicBool::new(false)),
-        }
+            told: CachePadded::new(Told {
+                current: AtomicPtr::new(current),
+                marked: AtomicBool::new(false),
+            }),
+        })
+    }
+
+    /// Another share of this record, unless its reader has gone.
+    pub(super) fn share(&self) -> Option<Arc<Self>> {
+        self.own.record.upgrade()
     }
 
     /// The beginning of a walk (W1): its number, which is odd.
     #[inline(always)]
     pub(crate) fn enter(&self, fence: impl LightFence) -> u64 {
-        let number = self.own.active.load(Ordering::Relaxed).wrapping_add(1);
-        // Relaxed (W1): the light fence orders it before the load of `current`.
-        self.own.active.store(number, Ordering::Relaxed);
+        let mut active = self.own.active.load(Ordering::Relaxed);
+        if active & OVERFLOWN != 0 {
+            active = self.count_anew(active);
+        }
+        self.begin(active, fence)
+    }
+
+    /// What [`Record::begin`] wants, on the hot path: if the reader, which is not walking, is at home
+    /// here, and has not walked too often.
+    #[inline(always)]
+    pub(super) fn idle_at_home(&self, here: Home) -> Option<u64> {
+        let active = self.own.active.load(Ordering::Relaxed);
+        ((active ^ here.word()) >> COUNT_BITS == 0).then_some(active)
+    }
+
+    /// The beginning of a walk of a reader whose `active` is this.
+    #[inline(always)]
+    pub(super) fn begin(&self, active: u64, fence: impl LightFence) -> u64 {
+        let number = active.wrapping_add(1);
+        // W1: the light fence orders it before the load of `current`. Release (W2): whoever waits for the
+        // walk before it may find this one.
+        self.own.active.store(number, Ordering::Release);
         fence.light();
         number
+    }
+
+    /// Where the array of this moment is, for an owned reader.
+    #[inline(always)]
+    pub(super) fn current(&self) -> *mut Header {
+        // Acquire (L1, W1).
+        self.told.current.load(Ordering::Acquire)
     }
 
     /// The end of walk `number`. Whether somebody was kept waiting: this thread is then to take the
@@ -128,11 +193,11 @@ impl Record {
             .store(number.wrapping_add(1), Ordering::Release);
         fence.light();
         // Relaxed (W3): the fence did the ordering; reclaiming takes the lock.
-        self.marked.load(Ordering::Relaxed)
+        self.told.marked.load(Ordering::Relaxed)
     }
 
-    /// The beginning of a walk on the shared path, where walks nest: a record says so of the
-    /// outermost one only, and inner ones are counted.
+    /// The beginning of a walk on the shared path, where walks nest: a record says so of the outermost
+    /// one only, and inner ones are counted.
     #[inline(always)]
     pub(crate) fn enter_shared(&self, fence: impl LightFence) -> Option<u64> {
         self.is_idle().then(|| self.enter(fence))
@@ -146,7 +211,7 @@ impl Record {
     /// Whether its reader, which asks, is not in a walk.
     #[inline(always)]
     pub(super) fn is_idle(&self) -> bool {
-        self.own.active.load(Ordering::Relaxed) & 1 == 0
+        self.own.active.load(Ordering::Relaxed) & WALKING == 0
     }
 
     /// A walk within a walk of the same record is over.
@@ -155,31 +220,35 @@ impl Record {
         self.count_delivered(delivered);
     }
 
-    /// The thread that the reader walks on, if that thread knows this record.
-    pub(super) fn home(&self) -> u64 {
-        self.own.home.load(Ordering::Relaxed)
+    /// From now on the reader, which is not walking, is at home here, or nowhere.
+    pub(super) fn move_to(&self, here: Home) {
+        let active = self.own.active.load(Ordering::Relaxed);
+        let count = active & (OVERFLOWN | COUNT);
+        // Release (W2): whoever waits for the walk before may find this.
+        self.own
+            .active
+            .store(here.word() | count, Ordering::Release);
     }
 
-    /// From now on the reader walks on this thread (H1).
-    pub(super) fn move_to(&self, thread: u64) {
-        self.own.home.store(thread, Ordering::Relaxed);
-        // Release (H1): before every walk on this thread.
-        fence(Ordering::Release);
+    /// Whether the reader is at home here. If another thread than the reader's asks and it is not, then
+    /// it will not be before it has moved in anew.
+    #[inline(always)]
+    pub(super) fn is_at_home(&self, here: Home) -> bool {
+        let active = self.own.active.load(Ordering::Relaxed);
+        (active ^ here.word()) >> BELOW_HOME == 0
     }
 
-    /// Whether a walk is in progress on this thread (H1).
-    pub(super) fn is_walked_in(&self, thread: u64) -> bool {
-        let is_walking = self.own.active.load(Ordering::Relaxed) & 1 == 1;
-        // Acquire (H1): a walk of another thread shows whose it is.
-        fence(Ordering::Acquire);
-        is_walking && self.own.home.load(Ordering::Relaxed) == thread
+    /// Whether a walk is in progress on this thread, where the reader is at home.
+    pub(super) fn is_walked_in(&self, here: Home) -> bool {
+        let active = self.own.active.load(Ordering::Relaxed);
+        (active ^ here.word()) >> BELOW_HOME == 0 && active & WALKING != 0
     }
 
     /// The number of the walk in progress, if there is one (W1, W2).
     pub(crate) fn walking(&self) -> Option<u64> {
         // Acquire (W2).
         let active = self.own.active.load(Ordering::Acquire);
-        (active & 1 == 1).then_some(active)
+        (active & WALKING != 0).then_some(active)
     }
 
     /// Whether the walk that [`Record::walking`] reported is still in progress (W2).
@@ -190,19 +259,19 @@ impl Record {
     /// Whether the walk in progress has been marked. For the holder of the set's lock.
     pub(crate) fn is_marked(&self) -> bool {
         // Relaxed (W3): marks are made under the lock.
-        self.marked.load(Ordering::Relaxed)
+        self.told.marked.load(Ordering::Relaxed)
     }
 
     pub(crate) fn mark(&self) {
         // Relaxed (W3): the caller's heavy fence orders it.
-        self.marked.store(true, Ordering::Relaxed);
+        self.told.marked.store(true, Ordering::Relaxed);
     }
 
     #[cold]
     pub(crate) fn unmark(&self) {
         // Loaded first, so that the common case leaves the line alone.
-        if self.marked.load(Ordering::Relaxed) {
-            self.marked.store(false, Ordering::Relaxed);
+        if self.told.marked.load(Ordering::Relaxed) {
+            self.told.marked.store(false, Ordering::Relaxed);
             // Release, with the `active` of the reader's next walk (W2): whoever meets that one marks
             // it after this, so that no mark is wiped out by the unmarking of an earlier one.
             fence(Ordering::Release);
@@ -215,54 +284,57 @@ impl Record {
         bump(&self.own.delivered, delivered as u64);
     }
 
-    /// Walk `number`, in progress, will have delivered so much.
+    /// The walk in progress, which will have delivered `each` if nobody says otherwise, will have
+    /// delivered so much.
     ///
-    /// Walk after walk delivers the same, so what is kept is a run: how much each of its walks
-    /// delivered, and the walk that it began with. The number of walks is known already. A counter
-    /// that is added to at each walk costs a nanosecond, more than all the rest.
+    /// So what a walk over one listener delivers is counted with the walk, which is counted already:
+    /// another counter that every walk adds to would be a load and a store.
     #[inline(always)]
-    pub(crate) fn count_walk(&self, number: u64, delivered: usize) {
-        if self.own.run.load(Ordering::Relaxed) != delivered as u64 {
-            self.begin_run(number, delivered as u64);
+    pub(super) fn count_walk(&self, delivered: usize) {
+        if delivered as u64 >= self.own.each {
+            bump(&self.own.delivered, delivered as u64 - self.own.each);
+        } else {
+            self.count_nothing();
         }
     }
 
+    /// The walk in progress will have delivered nothing, although one was said. It is taken off at once,
+    /// but whoever reads the words before the walk is over is to see that it is this one.
     #[cold]
     #[inline(never)]
-    fn begin_run(&self, number: u64, delivered: u64) {
+    fn count_nothing(&self) {
         let own = &self.own;
-        let walks = number / 2;
-        let version = own.run_version.load(Ordering::Relaxed);
-        own.run_version.store(version + 1, Ordering::Relaxed);
-        // Release: whoever reads one of the words below sees the odd version.
-        fence(Ordering::Release);
-        let of_run = walks - own.run_start.load(Ordering::Relaxed);
-        bump(&own.delivered, own.run.load(Ordering::Relaxed) * of_run);
-        own.run.store(delivered, Ordering::Relaxed);
-        own.run_start.store(walks, Ordering::Relaxed);
-        // Release: whoever reads this version sees the words above.
-        own.run_version.store(version + 2, Ordering::Release);
+        self.change(|| {
+            let active = own.active.load(Ordering::Relaxed);
+            own.nothing.store(active, Ordering::Relaxed);
+            bump(&own.delivered, own.each.wrapping_neg());
+        });
     }
 
-    /// What was delivered by all walks that are over.
-    fn delivered(&self) -> u64 {
+    /// Begins to count anew in `active`, whose count has overflown. Its new value.
+    #[cold]
+    #[inline(never)]
+    fn count_anew(&self, active: u64) -> u64 {
         let own = &self.own;
-        loop {
-            // Acquire: see `begin_run`.
-            let version = own.run_version.load(Ordering::Acquire);
-            let (run, start) = (&own.run, &own.run_start);
-            let (run, start) = (run.load(Ordering::Relaxed), start.load(Ordering::Relaxed));
-            let delivered = own.delivered.load(Ordering::Relaxed);
-            let walks = own.active.load(Ordering::Relaxed) / 2;
-            // Acquire: if a word above is of another run, the version is another.
-            fence(Ordering::Acquire);
-            let is_whole =
-                version.is_multiple_of(2) && own.run_version.load(Ordering::Relaxed) == version;
-            if is_whole {
-                return delivered + run * walks.saturating_sub(start);
-            }
-            spin_loop();
-        }
+        let anew = active & !(OVERFLOWN | COUNT);
+        self.change(|| {
+            bump(&own.walks, walks(active));
+            // Release (W2): whoever waits for the walk before may find this.
+            own.active.store(anew, Ordering::Release);
+        });
+        anew
+    }
+
+    /// Changes words that are read together.
+    fn change(&self, change: impl FnOnce()) {
+        let version = &self.own.version;
+        let odd = version.load(Ordering::Relaxed) + 1;
+        version.store(odd, Ordering::Relaxed);
+        // Release: whoever reads one of the words sees the odd version.
+        fence(Ordering::Release);
+        change();
+        // Release: whoever reads this version sees the words.
+        version.store(odd + 1, Ordering::Release);
     }
 
     pub(crate) fn count_fault(&self, panicked: bool) {
@@ -270,15 +342,40 @@ impl Record {
         bump(&self.own.panicked, u64::from(panicked));
     }
 
+    /// What was counted by all walks that are over; the one in progress is emitted.
     fn totals(&self) -> Totals {
+        let own = &self.own;
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        Totals {
-            emitted: read(&self.own.active).div_ceil(2) + read(&self.own.nested),
-            delivered: self.delivered(),
-            failed: read(&self.own.failed),
-            panicked: read(&self.own.panicked),
+        loop {
+            // Acquire: see `change`.
+            let version = own.version.load(Ordering::Acquire);
+            let (before, nested, nothing) =
+                (read(&own.walks), read(&own.nested), read(&own.nothing));
+            let (delivered, failed, panicked) =
+                (read(&own.delivered), read(&own.failed), read(&own.panicked));
+            let active = read(&own.active);
+            // Acquire: if a word above is of another version, so is the one below.
+            fence(Ordering::Acquire);
+            if version.is_multiple_of(2) && read(&own.version) == version {
+                let over = before + walks(active);
+                // One that delivers nothing has been taken off, and is not among those that are over.
+                let is_walking = active & WALKING != 0;
+                let by_walks = over + u64::from(is_walking && active == nothing);
+                return Totals {
+                    emitted: over + u64::from(is_walking) + nested,
+                    delivered: delivered.wrapping_add(by_walks * own.each),
+                    failed,
+                    panicked,
+                };
+            }
+            spin_loop();
         }
     }
+}
+
+/// The walks that are over by the count of `active`.
+fn walks(active: u64) -> u64 {
+    (active & (OVERFLOWN | COUNT)) / 2
 }
 
 struct Entry {
@@ -296,28 +393,42 @@ struct List {
 /// The readers of one set. Outlives the set in the threads that used its shared path.
 pub(crate) struct Readers {
     list: Mutex<List>,
+    /// What each walk delivers of which nobody says anything else.
+    each: u64,
     alive: AtomicBool,
     /// Woken when the set and all its listeners have been dropped.
     gone: Parker,
 }
 
 impl Readers {
-    pub(crate) fn new(fences: FencePair) -> Self {
+    pub(crate) fn new(fences: FencePair, each: u64) -> Self {
         let list = Mutex::new(List::default());
         Self {
             list,
+            each,
             alive: AtomicBool::new(true),
             gone: Parker::new(fences),
         }
     }
 
-    pub(crate) fn register(&self, owned: bool) -> Arc<Record> {
+    /// A new reader; an owned one if it is to be told of the set's `current` array.
+    pub(super) fn register(&self, current: Option<&AtomicPtr<Header>>) -> Arc<Record> {
         let mut list = lock(&self.list);
+        // Acquire (L1). Of a swap that is under way, the list is told once this lock is free.
+        let array = current.map_or(ptr::null_mut(), |one| one.load(Ordering::Acquire));
         let entry = list.entries.enter(|number| Entry {
-            record: Arc::new(Record::new(number)),
-            owned,
+            record: Record::new(number, self.each, array),
+            owned: current.is_some(),
         });
         Arc::clone(&entry.record)
+    }
+
+    /// Tells the owned readers which array is current from now on.
+    pub(super) fn tell(&self, current: *mut Header) {
+        let list = lock(&self.list);
+        let owned = list.entries.iter().filter(|entry| entry.owned);
+        // Release (L1): the new array happens before any walk that finds it.
+        owned.for_each(|entry| entry.record.told.current.store(current, Ordering::Release));
     }
 
     /// Forgets a reader and keeps its counts.

@@ -25,7 +25,8 @@
 //! Epoch-based reclamation is Fraser's; the implementation is crossbeam's.
 #![expect(unsafe_code, reason = "retired arrays are owned through raw pointers")]
 
-use super::array::{Array, Head, OwnedListener};
+use super::array::Array;
+use super::entry::{Head, OwnedListener};
 use super::readers::Record;
 use super::visitors::Visit;
 use super::{ListenerSet, Reclaimer, Spec};
@@ -460,7 +461,7 @@ impl<S: Spec> ListenerSet<S> {
     }
 
     /// Drops every array and listener, for a set that nobody uses any more.
-    pub(super) fn drop_everything(&self, current: Array<S>) {
+    pub(super) fn drop_everything(&self, current: &Array<S>) {
         // A destructor that would wait for this set's end is told that it waits for itself.
         let _inside = Depth::enter_unlimited();
         let retired = core::mem::take(&mut lock(&self.book).retirement.retired);
@@ -468,7 +469,7 @@ impl<S: Spec> ListenerSet<S> {
             retired.drop_listeners(&|listener| self.drop_listener(listener));
         }
         // SAFETY: the set is being dropped, so no walk is left; the retired arrays are gone.
-        let listeners = unsafe { current.into_listeners() };
+        let listeners = unsafe { current.take_listeners() };
         listeners
             .into_iter()
             .for_each(|listener| self.drop_listener(listener));

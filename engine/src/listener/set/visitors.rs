@@ -29,7 +29,7 @@ impl Visitor {
     fn new(readers: &Arc<Readers>, collector: &Collector) -> Self {
         Self {
             readers: Arc::clone(readers),
-            record: readers.register(false),
+            record: readers.register(None),
             handle: collector.register(),
         }
     }
@@ -158,7 +158,7 @@ impl<'a> Visit<'a> {
             Ok(visitor) => {
                 // SAFETY: as in `Visitor::recent`: the map keeps what it boxed in its place.
                 let visitor: &'a Visitor = unsafe { &*visitor };
-                if here::move_in(&visitor.record).is_some() {
+                if here::move_in(&visitor.record) {
                     let _ = RECENT.try_with(|recent| recent[place.0 % PLACES].set((key, visitor)));
                 }
                 Self::Registered(visitor)
