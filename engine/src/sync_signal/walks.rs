@@ -19,6 +19,11 @@ use corecast_ring::FreeFence;
 /// Where a walk got into trouble: the entry that was called last, if one was, and what came up.
 type InTrouble<'a, T> = (Option<&'a Entry<Sync<T>>>, Trouble);
 
+/// Where the loop over several listeners stands, each time in code of its own.
+const AT_HOME: u8 = 0;
+const APART: u8 = 1;
+const TIMED: u8 = 2;
+
 /// Every listener runs.
 pub(crate) struct Emit<'a, T: ?Sized + 'static> {
     core: &'a Core<T>,
@@ -53,8 +58,11 @@ impl<'a, T: ?Sized + 'static> TryEmit<'a, T> {
 impl<T: ?Sized + 'static> TryEmit<'_, T> {
     /// Looks at the context before the first listener and after each, and so at the clock if it is
     /// `TIMED`.
+    ///
+    /// For each `PLACE` it is other code: what the unwind guard calls becomes part of the code around it,
+    /// and keeps what it needs in registers, only where there is no second such place.
     #[inline(always)]
-    fn each_checked<'w, const TIMED: bool>(
+    fn each_checked<'w, const TIMED: bool, const PLACE: u8>(
         self,
         array: &'w Array<Sync<T>>,
     ) -> Result<(), InTrouble<'w, T>> {
@@ -64,10 +72,22 @@ impl<T: ?Sized + 'static> TryEmit<'_, T> {
         })
     }
 
-    /// Code of its own, for the other does not have to keep what this one keeps.
+    #[inline(always)]
+    fn each_of<'w, const PLACE: u8>(
+        self,
+        array: &'w Array<Sync<T>>,
+    ) -> Result<(), InTrouble<'w, T>> {
+        // A deadline is there from the start or never, where a token may come at any time.
+        if self.context.deadline().is_some() {
+            self.each_timed(array)
+        } else {
+            self.each_checked::<false, PLACE>(array)
+        }
+    }
+
     #[inline(never)]
     fn each_timed<'w>(self, array: &'w Array<Sync<T>>) -> Result<(), InTrouble<'w, T>> {
-        self.each_checked::<true>(array)
+        self.each_checked::<true, TIMED>(array)
     }
 }
 
@@ -111,6 +131,11 @@ impl<T: ?Sized + 'static> Walk<Sync<T>> for Emit<'_, T> {
         walk(array, |entry| call(entry, self.event))
     }
 
+    #[inline(never)]
+    fn several_apart<'w>(self, array: &'w Array<Sync<T>>) -> Result<(), InTrouble<'w, T>> {
+        walk(array, |entry| call(entry, self.event))
+    }
+
     #[inline(always)]
     fn all(listeners: usize) -> Delivery {
         Delivery::all(listeners)
@@ -136,7 +161,7 @@ impl<T: ?Sized + 'static> Walk<Sync<T>> for Emit<'_, T> {
         if core.careful {
             return rest.emit(None, None);
         }
-        match self.several(array) {
+        match self.several_apart(array) {
             Ok(()) => {
                 counting.delivered(array.len());
                 Self::all(array.len())
@@ -165,16 +190,14 @@ impl<T: ?Sized + 'static> Walk<Sync<T>> for TryEmit<'_, T> {
         alone(|| call_and_check::<T, false>(entry, self.event, self.context))
     }
 
-    /// In one place: what the unwind guard calls becomes part of the code around it, and keeps what it
-    /// needs in registers, only where there is no second such place.
-    #[inline(never)]
+    #[inline(always)]
     fn several<'w>(self, array: &'w Array<Sync<T>>) -> Result<(), InTrouble<'w, T>> {
-        // A deadline is there from the start or never, where a token may come at any time.
-        if self.context.deadline().is_some() {
-            self.each_timed(array)
-        } else {
-            self.each_checked::<false>(array)
-        }
+        self.each_of::<AT_HOME>(array)
+    }
+
+    #[inline(never)]
+    fn several_apart<'w>(self, array: &'w Array<Sync<T>>) -> Result<(), InTrouble<'w, T>> {
+        self.each_of::<APART>(array)
     }
 
     #[inline(always)]
@@ -202,7 +225,7 @@ impl<T: ?Sized + 'static> Walk<Sync<T>> for TryEmit<'_, T> {
         if core.careful {
             return rest.try_emit(None, None, self.context);
         }
-        match self.several(array) {
+        match self.several_apart(array) {
             Ok(()) => {
                 counting.delivered(array.len());
                 Self::all(array.len())

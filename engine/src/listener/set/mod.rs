@@ -407,8 +407,12 @@ pub(crate) trait Walk<S: Spec>: Copy {
     /// it: whether that ran and succeeded. Does not unwind.
     fn one(self, entry: &Entry<S>) -> Result<(), Self::Trouble>;
 
-    /// The common part of any walk: whether all of them ran and succeeded. Does not unwind.
+    /// The common part of any walk: whether all of them ran and succeeded. Does not unwind. To be part of
+    /// one place.
     fn several<'w>(self, array: &'w Array<S>) -> Result<(), InTrouble<'w, S, Self>>;
+
+    /// The same for all other places.
+    fn several_apart<'w>(self, array: &'w Array<S>) -> Result<(), InTrouble<'w, S, Self>>;
 
     /// What it comes to when all of so many ran and succeeded.
     fn all(listeners: usize) -> Self::Output;

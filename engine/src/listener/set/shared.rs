@@ -104,7 +104,7 @@ impl<S: Spec> ListenerSet<S> {
         // SAFETY: the pin is held until `close_shared` below, or until the guard of the rest is
         // dropped.
         let array = unsafe { self.load() };
-        match walk.several(array) {
+        match walk.several_apart(array) {
             Ok(()) => {
                 let listeners = array.len();
                 visitor.record().count_walk(listeners);
