@@ -44,20 +44,6 @@ fn an_owned_emit_against_subscribe() {
 }
 
 #[test]
-fn a_new_emitter_against_subscribe() {
-    model_without_light_fences("listener_set::a_new_emitter_against_subscribe", || {
-        let signal = SyncSignal::new();
-        let here = signal.clone();
-        whoever_finds_a_listener_finds_it_whole(&signal, move || {
-            let mut emitter = here.emitter();
-            let delivery = emitter.emit(&1);
-            drop(emitter);
-            delivery
-        });
-    });
-}
-
-#[test]
 fn a_quick_owned_emit_against_subscribe() {
     model_without_light_fences("listener_set::a_quick_owned_emit_against_subscribe", || {
         let signal = SyncSignal::<u64>::new();

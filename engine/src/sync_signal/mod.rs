@@ -98,8 +98,7 @@ impl<T: ?Sized + 'static> SyncSignal<T> {
     ///
     /// # Complexity
     ///
-    /// Copies the listener array, and tells each owned emitter: linear in both, two allocations. Use
-    /// [`SyncSignal::add_many`] for many.
+    /// Copies the listener array: linear, two allocations. Use [`SyncSignal::add_many`] for many.
     ///
     /// # Memory ordering
     ///

@@ -19,10 +19,10 @@ use corecast_ring::FreeFence;
 /// Where a walk got into trouble: the entry that was called last, if one was, and what came up.
 type InTrouble<'a, T> = (Option<&'a Entry<Sync<T>>>, Trouble);
 
-/// Where the loop over several listeners stands, each time in code of its own.
+/// Where the loop over several fallible listeners stands, each time in code of its own.
 const AT_HOME: u8 = 0;
 const APART: u8 = 1;
-const TIMED: u8 = 2;
+const WITH_CLOCK: u8 = 2;
 
 /// Every listener runs.
 pub(crate) struct Emit<'a, T: ?Sized + 'static> {
@@ -87,7 +87,7 @@ impl<T: ?Sized + 'static> TryEmit<'_, T> {
 
     #[inline(never)]
     fn each_timed<'w>(self, array: &'w Array<Sync<T>>) -> Result<(), InTrouble<'w, T>> {
-        self.each_checked::<true, TIMED>(array)
+        self.each_checked::<true, WITH_CLOCK>(array)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::support::{Calls, Drops, LONG, Via, delivery, via_each};
 use corecast::{Context, Listener, Subscription, SyncSignal};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
 
@@ -280,4 +280,39 @@ fn clear_against_emitters_and_subscribers_leaves_what_came_after() {
         assert_eq!(signal.quiesce(LONG), Ok(()));
         assert_eq!(drops.count(), 900);
     });
+}
+
+#[test]
+fn a_listener_misses_no_event_between_two_that_it_gets_whichever_handle_they_come_through() {
+    const EVENTS: u64 = 5_000_000;
+    let signal = SyncSignal::<u64>::new();
+    thread::scope(|scope| {
+        let shared = signal.clone();
+        let (mut first, mut second) = (signal.emitter(), signal.emitter());
+        let emitting = scope.spawn(move || {
+            for n in 1..=EVENTS {
+                match n % 3 {
+                    0 => shared.emit(&n),
+                    1 => first.emit(&n),
+                    _ => second.emit(&n),
+                };
+            }
+        });
+        while !emitting.is_finished() {
+            let last = AtomicU64::new(0);
+            let subscription = signal.subscribe(move |n| {
+                let before = last.swap(*n, Ordering::Relaxed);
+                assert!(before == 0 || before + 1 == *n, "{n} came after {before}");
+            });
+            // Until it has been called, or nothing is emitted any more.
+            let begin = signal.metrics().emitted;
+            while signal.metrics().emitted < begin + 10 && !emitting.is_finished() {
+                thread::yield_now();
+            }
+            drop(subscription);
+        }
+    });
+    let metrics = signal.metrics();
+    assert_eq!((metrics.emitted, metrics.failed), (EVENTS, 0));
+    assert!(metrics.delivered > 0);
 }

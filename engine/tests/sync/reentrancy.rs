@@ -221,3 +221,36 @@ fn another_thread_has_its_own_count() {
     assert_eq!(*delivered.lock().unwrap(), [delivery(1, 0)]);
     signal.clear();
 }
+
+/// `many` emitters at home on this thread, each of which is used by the listener of the walk before:
+/// how deep that goes.
+fn chain(signal: &SyncSignal<u64>, many: usize) -> usize {
+    let emitters: Vec<_> = (0..many).map(|_| Mutex::new(signal.emitter())).collect();
+    let emitters = Arc::new(emitters);
+    let (next, depth) = (Arc::clone(&emitters), Calls::default());
+    let calls = depth.clone();
+    let _subscription = signal.subscribe(move |n| {
+        calls.add();
+        if let Some(emitter) = next.get(*n as usize) {
+            emitter.lock().unwrap().emit(&(n + 1));
+        }
+    });
+    let nowhere = many as u64;
+    for emitter in emitters.iter() {
+        emitter.lock().unwrap().emit(&nowhere);
+    }
+    let before = depth.get();
+    emitters[0].lock().unwrap().emit(&1);
+    depth.get() - before
+}
+
+#[test]
+fn owned_emitters_that_are_nested_in_each_other_keep_to_the_limit() {
+    for (limit, many) in [(1, 10), (2, 10), (7, 10), (64, 100)] {
+        let builder = SyncSignal::builder().reentrancy_limit(limit);
+        let signal = builder.build().unwrap();
+        assert_eq!(chain(&signal, many), limit as usize);
+        assert!(!signal.faults().is_empty());
+    }
+    assert_eq!(chain(&SyncSignal::new(), 10), 10);
+}

@@ -2,7 +2,10 @@
 //! pointer of one word.
 //!
 //! | edge | release side | acquire side | protects | loom model |
-//! | L1   | `ListenerSet::swap` and `Readers::tell`: current, Release | `ListenerSet::find`, `Readers::register` and `Record::current`: current, Acquire | the array and its listeners | listener_set::emit_against_subscribe, an_owned_emit_against_subscribe, a_new_emitter_against_subscribe |
+//! | L1   | `ListenerSet::swap`: current, Release | `ListenerSet::find`: current, Acquire | the array and its listeners | listener_set::emit_against_subscribe, an_owned_emit_against_subscribe |
+//!
+//! There is one word that says which array is current, for both ways in: a thread that has found an
+//! array through one handle finds no older one through another.
 #![expect(unsafe_code, reason = "an array's length stands in its own memory")]
 
 use super::entry::{Entry, Head, Outcome, OwnedListener, Token};

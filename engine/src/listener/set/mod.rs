@@ -170,7 +170,6 @@ impl<S: Spec> ListenerSet<S> {
         // AcqRel (L1): the new array happens before any walk that finds it. The old one was
         // published by an earlier holder of the lock.
         let old = self.current.swap(next, Ordering::AcqRel);
-        self.readers.tell(next);
         // SAFETY: every array in `current` came from a box; the swap took this one out, and walks that
         // still follow it are waited for before the box is dropped.
         let old = unsafe { Thin::from_word(old).into_box() };

@@ -9,7 +9,7 @@
     reason = "the array that a walk has found is reached through a pointer"
 )]
 
-use super::array::{Array, Thin};
+use super::array::Array;
 use super::here::{self, Home};
 use super::readers::Record;
 use super::{Counting, InTrouble, ListenerSet, Spec, Walk};
@@ -55,7 +55,7 @@ pub(crate) struct OwnedReader<S: Spec> {
 
 impl<S: Spec> OwnedReader<S> {
     pub(crate) fn new(set: Arc<ListenerSet<S>>) -> Self {
-        let record = set.readers.register(Some(&set.current));
+        let record = set.readers.register(true);
         Self { set, record }
     }
 
@@ -66,7 +66,7 @@ impl<S: Spec> OwnedReader<S> {
         let number = self.record.enter(self.set.fences);
         // SAFETY: the record says that this reader is walking until the guard is dropped, and the
         // exclusive borrow allows one walk at a time.
-        let array = unsafe { Thin::from_word(self.record.current()).array() };
+        let array = unsafe { self.set.load() };
         self.set.guard(&self.record, array, number)
     }
 
@@ -85,7 +85,7 @@ impl<S: Spec> OwnedReader<S> {
         };
         // Whoever is at home has a light half that is free (`take_elsewhere`).
         let number = record.begin(idle, set.fences.known_free());
-        let found = Thin::<S>::from_word(record.current());
+        let found = set.find();
         if !(found.is_one() && walk.is_quick()) {
             return set.take_at_home(record, number, walk);
         }
@@ -133,7 +133,7 @@ impl<S: Spec> ListenerSet<S> {
     #[inline(never)]
     fn take_at_home<W: Walk<S>>(&self, record: &Record, number: u64, walk: W) -> W::Output {
         // SAFETY: as in `OwnedReader::take`.
-        let array = unsafe { Thin::from_word(record.current()).array() };
+        let array = unsafe { self.load() };
         match walk.several(array) {
             Ok(()) => {
                 let listeners = array.len();
@@ -157,7 +157,7 @@ impl<S: Spec> ListenerSet<S> {
         }
         let number = record.enter(self.fences);
         // SAFETY: the record says that its reader is walking until the guard is dropped.
-        let array = unsafe { Thin::from_word(record.current()).array() };
+        let array = unsafe { self.load() };
         let _guard = self.guard(record, array, number);
         walk.rest(array, &Counting::new(record, Some(number)), None)
     }

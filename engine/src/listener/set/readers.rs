@@ -2,7 +2,7 @@
 //! the shared path.
 //!
 //! | edge | walker (light side)                          | remover (heavy side)                    | loom model |
-//! | W1   | `active` odd; light; load `current`          | tell `current`; heavy; read `active`    | unsubscribe::owned_walk_is_waited_for, a_quick_owned_walk_is_waited_for |
+//! | W1   | `active` odd; light; load `current`          | swap `current`; heavy; read `active`    | unsubscribe::owned_walk_is_waited_for, a_quick_owned_walk_is_waited_for |
 //! | W2   | `active`, whatever is next, Release          | read `active`, Acquire                  | the same |
 //! | W3   | `active` even; light; read `marked`          | `marked`; heavy; read `active`          | unsubscribe::a_marked_walk_reclaims, a_quick_marked_walk_reclaims |
 //!
@@ -17,21 +17,14 @@
 //! up before the record says that the walk has ended. A thread that ends pins without walking, for a
 //! moment: the remover looks again until that is over (listener_set::emit_against_subscribe).
 //!
-//! Each owned reader is told which array is `current` in its own record, beside the mark: a walk then
-//! wants one line less, and one pointer less at hand.
-//!
 //! Threads on the shared path are kept out of freed arrays by the epoch (see `reclaim.rs`); their
 //! records say who is in the way (W3), and count.
 
-use super::array::Header;
 use super::here::Home;
 use crate::registry::Registry;
 use cache_padded::CachePadded;
 use core::mem::offset_of;
-use core::ptr;
-use corecast_ring::sync::{
-    AtomicBool, AtomicPtr, AtomicU64, Mutex, Ordering, fence, lock, spin_loop,
-};
+use corecast_ring::sync::{AtomicBool, AtomicU64, Mutex, Ordering, fence, lock, spin_loop};
 use corecast_ring::{FencePair, LightFence, Parker, WaitStrategy};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
@@ -40,15 +33,8 @@ use std::time::Instant;
 pub(crate) struct Record {
     /// Written by the reader alone.
     own: CachePadded<OwnWords>,
-    /// Written by subscribers and removers.
-    told: CachePadded<Told>,
-}
-
-struct Told {
-    /// The array that the next walk of an owned reader follows (L1).
-    current: AtomicPtr<Header>,
     /// Set by a remover that met a walk, cleared by whoever reclaims (W3).
-    marked: AtomicBool,
+    marked: CachePadded<AtomicBool>,
 }
 
 struct OwnWords {
@@ -87,7 +73,7 @@ const OVERFLOWN: u64 = 1 << COUNT_BITS;
 pub(super) const BELOW_HOME: u32 = COUNT_BITS + 1;
 
 const _: () = assert!(
-    offset_of!(Record, own).abs_diff(offset_of!(Record, told)) >= 128
+    offset_of!(Record, own).abs_diff(offset_of!(Record, marked)) >= 128
         || !cfg!(target_arch = "x86_64")
 );
 
@@ -120,7 +106,7 @@ fn bump(counter: &AtomicU64, by: u64) {
 }
 
 impl Record {
-    fn new(number: u64, each: u64, current: *mut Header) -> Arc<Self> {
+    fn new(number: u64, each: u64) -> Arc<Self> {
         Arc::new_cyclic(|record| Self {
             own: CachePadded::new(OwnWords {
                 number,
@@ -135,10 +121,7 @@ impl Record {
                 failed: AtomicU64::new(0),
                 panicked: AtomicU64::new(0),
             }),
-            told: CachePadded::new(Told {
-                current: AtomicPtr::new(current),
-                marked: AtomicBool::new(false),
-            }),
+            marked: CachePadded::new(AtomicBool::new(false)),
         })
     }
 
@@ -176,13 +159,6 @@ impl Record {
         number
     }
 
-    /// Where the array of this moment is, for an owned reader.
-    #[inline(always)]
-    pub(super) fn current(&self) -> *mut Header {
-        // Acquire (L1, W1).
-        self.told.current.load(Ordering::Acquire)
-    }
-
     /// The end of walk `number`. Whether somebody was kept waiting: this thread is then to take the
     /// mark away and to reclaim.
     #[inline(always)]
@@ -193,7 +169,7 @@ impl Record {
             .store(number.wrapping_add(1), Ordering::Release);
         fence.light();
         // Relaxed (W3): the fence did the ordering; reclaiming takes the lock.
-        self.told.marked.load(Ordering::Relaxed)
+        self.marked.load(Ordering::Relaxed)
     }
 
     /// The beginning of a walk on the shared path, where walks nest: a record says so of the outermost
@@ -259,19 +235,19 @@ impl Record {
     /// Whether the walk in progress has been marked. For the holder of the set's lock.
     pub(crate) fn is_marked(&self) -> bool {
         // Relaxed (W3): marks are made under the lock.
-        self.told.marked.load(Ordering::Relaxed)
+        self.marked.load(Ordering::Relaxed)
     }
 
     pub(crate) fn mark(&self) {
         // Relaxed (W3): the caller's heavy fence orders it.
-        self.told.marked.store(true, Ordering::Relaxed);
+        self.marked.store(true, Ordering::Relaxed);
     }
 
     #[cold]
     pub(crate) fn unmark(&self) {
         // Loaded first, so that the common case leaves the line alone.
-        if self.told.marked.load(Ordering::Relaxed) {
-            self.told.marked.store(false, Ordering::Relaxed);
+        if self.marked.load(Ordering::Relaxed) {
+            self.marked.store(false, Ordering::Relaxed);
             // Release, with the `active` of the reader's next walk (W2): whoever meets that one marks
             // it after this, so that no mark is wiped out by the unmarking of an earlier one.
             fence(Ordering::Release);
@@ -411,24 +387,13 @@ impl Readers {
         }
     }
 
-    /// A new reader; an owned one if it is to be told of the set's `current` array.
-    pub(super) fn register(&self, current: Option<&AtomicPtr<Header>>) -> Arc<Record> {
+    pub(super) fn register(&self, owned: bool) -> Arc<Record> {
         let mut list = lock(&self.list);
-        // Acquire (L1). Of a swap that is under way, the list is told once this lock is free.
-        let array = current.map_or(ptr::null_mut(), |one| one.load(Ordering::Acquire));
         let entry = list.entries.enter(|number| Entry {
-            record: Record::new(number, self.each, array),
-            owned: current.is_some(),
+            record: Record::new(number, self.each),
+            owned,
         });
         Arc::clone(&entry.record)
-    }
-
-    /// Tells the owned readers which array is current from now on.
-    pub(super) fn tell(&self, current: *mut Header) {
-        let list = lock(&self.list);
-        let owned = list.entries.iter().filter(|entry| entry.owned);
-        // Release (L1): the new array happens before any walk that finds it.
-        owned.for_each(|entry| entry.record.told.current.store(current, Ordering::Release));
     }
 
     /// Forgets a reader and keeps its counts.

@@ -29,7 +29,7 @@ impl Visitor {
     fn new(readers: &Arc<Readers>, collector: &Collector) -> Self {
         Self {
             readers: Arc::clone(readers),
-            record: readers.register(None),
+            record: readers.register(false),
             handle: collector.register(),
         }
     }
