@@ -78,6 +78,7 @@ fn emit_epoch(listeners: UnderEpoch) -> UnderEpoch {
 }
 
 #[library_benchmark]
+#[bench::listeners_0(args = (0), setup = emitter, config = limited("emit/owned/listeners=0"))]
 #[bench::listeners_1(args = (1), setup = emitter, config = limited("emit/owned/listeners=1"))]
 #[bench::listeners_10(args = (10), setup = emitter, config = limited("emit/owned/listeners=10"))]
 fn emit_owned(emitter: SyncEmitter<u64>) -> SyncEmitter<u64> {
@@ -85,6 +86,7 @@ fn emit_owned(emitter: SyncEmitter<u64>) -> SyncEmitter<u64> {
 }
 
 #[library_benchmark]
+#[bench::listeners_0(args = (0), setup = handle, config = limited("emit/shared/listeners=0"))]
 #[bench::listeners_1(args = (1), setup = handle, config = limited("emit/shared/listeners=1"))]
 #[bench::listeners_10(args = (10), setup = handle, config = limited("emit/shared/listeners=10"))]
 fn emit_shared(signal: SyncSignal<u64>) -> SyncSignal<u64> {
@@ -104,6 +106,9 @@ fn try_emit_bare(listeners: BareFallible) -> BareFallible {
 }
 
 #[library_benchmark]
+#[bench::listeners_0(
+    args = (0), setup = fallible_emitter, config = limited("try_emit/owned/listeners=0")
+)]
 #[bench::listeners_1(
     args = (1), setup = fallible_emitter, config = limited("try_emit/owned/listeners=1")
 )]

@@ -14,7 +14,6 @@ use crate::context::Context;
 use crate::error::EmitError;
 use crate::listener::set::{Array, Counting, Entry, Walk};
 use crate::walk::{Depth, guarded};
-use corecast_ring::FreeFence;
 
 /// Where a walk got into trouble: the entry that was called last, if one was, and what came up.
 type InTrouble<'a, T> = (Option<&'a Entry<Sync<T>>>, Trouble);
@@ -112,8 +111,8 @@ impl<T: ?Sized + 'static> Walk<Sync<T>> for Emit<'_, T> {
     type Trouble = Trouble;
 
     #[inline(always)]
-    fn fence(self) -> Option<FreeFence> {
-        self.core.plain()
+    fn may_be_hot(self) -> bool {
+        self.core.plain().is_some()
     }
 
     #[inline(always)]
@@ -176,8 +175,8 @@ impl<T: ?Sized + 'static> Walk<Sync<T>> for TryEmit<'_, T> {
     type Trouble = Trouble;
 
     #[inline(always)]
-    fn fence(self) -> Option<FreeFence> {
-        self.core.plain()
+    fn may_be_hot(self) -> bool {
+        self.core.plain().is_some()
     }
 
     #[inline(always)]

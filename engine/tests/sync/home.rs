@@ -80,7 +80,7 @@ fn of_two_hundred_emitters_on_a_thread_each_walk_is_known() {
 }
 
 /// As many walks as the word counts in which they show, and some more.
-const OVERFLOW: u64 = 1 << 23;
+const OVERFLOW: u64 = 1 << 20;
 
 #[test]
 fn walks_are_counted_and_known_beyond_the_overflow_of_their_count() {

@@ -165,11 +165,8 @@ impl<S: Spec> Array<S> {
 
     /// Where the listener behind `token` stands.
     pub(crate) fn position(&self, token: Token) -> Option<usize> {
-        let index = self
-            .entries
-            .iter()
-            .position(|entry| Token::of(entry.head) == token)?;
-        Some(index)
+        let mut entries = self.entries.iter();
+        entries.position(|entry| Token::of(entry.head) == token)
     }
 
     /// Switches the entries of `heads` off, where this array has them.
@@ -277,12 +274,15 @@ fn fat<S: Spec>(header: *mut Header, len: usize) -> *mut Array<S> {
     core::ptr::slice_from_raw_parts_mut(header, len) as *mut Array<S>
 }
 
-/// A pointer to an array in one word, which says in its lowest bit that the array has exactly
-/// one listener: a walk need not look into it for what it is to do.
+/// A pointer to an array in one word, which says in its two lowest bits whether the array has exactly
+/// one listener, or none: then a walk need not look into it for what it is to do.
 pub(super) struct Thin<S: Spec> {
     pointer: *mut Header,
     array: PhantomData<*mut Array<S>>,
 }
+
+// Room for the marks.
+const _: () = assert!(align_of::<Header>() >= 4);
 
 impl<S: Spec> Clone for Thin<S> {
     fn clone(&self) -> Self {
@@ -295,9 +295,15 @@ impl<S: Spec> Copy for Thin<S> {}
 impl<S: Spec> Thin<S> {
     /// The mark of an array with one listener.
     const ONE: usize = 1;
+    /// The mark of one without.
+    const NONE: usize = 2;
 
     pub(super) fn from_box(array: Box<Array<S>>) -> Self {
-        let mark = if array.len() == 1 { Self::ONE } else { 0 };
+        let mark = match array.len() {
+            0 => Self::NONE,
+            1 => Self::ONE,
+            _ => 0,
+        };
         let header = Box::into_raw(array).cast::<Header>();
         Self::from_word(header.map_addr(|address| address | mark))
     }
@@ -321,6 +327,18 @@ impl<S: Spec> Thin<S> {
         self.pointer.addr() & Self::ONE != 0
     }
 
+    #[inline(always)]
+    pub(super) fn is_none(self) -> bool {
+        self.pointer.addr() & Self::NONE != 0
+    }
+
+    /// The pointer without the marks.
+    #[inline(always)]
+    fn header(self) -> *mut Header {
+        let marks = Self::ONE | Self::NONE;
+        self.pointer.map_addr(|address| address & !marks)
+    }
+
     /// The array.
     ///
     /// # Safety
@@ -328,7 +346,7 @@ impl<S: Spec> Thin<S> {
     /// It came from [`Thin::from_box`] and is alive for as long as the reference is used.
     #[inline(always)]
     pub(super) unsafe fn array<'a>(self) -> &'a Array<S> {
-        let header = self.pointer.map_addr(|address| address & !Self::ONE);
+        let header = self.header();
         // SAFETY: the caller says that there is an array, and those begin with a header.
         let len = unsafe { (*header).len };
         // SAFETY: as above, and that is its length.
@@ -342,6 +360,7 @@ impl<S: Spec> Thin<S> {
     /// As [`Thin::array`], and [`Thin::is_one`] holds.
     #[inline(always)]
     pub(super) unsafe fn only<'a>(self) -> &'a Entry<S> {
+        // Subtracted, which costs nothing where the entry is looked for behind it anyway.
         let header = self.pointer.map_addr(|address| address - Self::ONE);
         // SAFETY: the caller says that there is an array, and the mark that it has one entry.
         let array = unsafe { &*fat::<S>(header, 1) };
@@ -354,8 +373,7 @@ impl<S: Spec> Thin<S> {
     pub(super) unsafe fn into_box(self) -> Box<Array<S>> {
         // SAFETY: the caller's contract is more than this one's.
         let len = unsafe { self.array() }.len();
-        let header = self.pointer.map_addr(|address| address & !Self::ONE);
         // SAFETY: the array came from a box, and the caller is the only one to use it.
-        unsafe { Box::from_raw(fat(header, len)) }
+        unsafe { Box::from_raw(fat(self.header(), len)) }
     }
 }

@@ -100,8 +100,8 @@ impl Drop for Records {
     }
 }
 
-/// This thread's number.
-fn here() -> Option<Home> {
+/// This thread, which gets a number if it has none yet.
+fn numbered() -> Option<Home> {
     static NEXT: Numbers = Numbers::from(1);
     let taken = |number: &Cell<Home>| {
         if number.get() == Home::UNKNOWN {
@@ -122,7 +122,7 @@ pub(super) fn move_in(record: &Arc<Record>) -> bool {
             records.turned_away -= 1;
             return false;
         }
-        let Some(here) = here() else { return false };
+        let Some(here) = numbered() else { return false };
         let is_known = records.known.iter().any(|one| Arc::ptr_eq(one, record));
         if !is_known {
             if !records.has_room(here) {

@@ -4,7 +4,7 @@
 //! place and retire the old one.
 //!
 //! - `entry.rs`: listeners in memory, entries, removal switches
-//! - `array.rs`: the array, and a pointer to it that says whether it has one listener
+//! - `array.rs`: the array, and a pointer to it that says whether it has one listener, or none
 //! - `readers.rs`: who may be walking
 //! - `visitors.rs`: the shared path's per-thread state
 //! - `here.rs`: the records that this thread walks with
@@ -42,9 +42,10 @@ use cache_padded::CachePadded;
 use core::cell::Cell;
 use core::ptr::NonNull;
 use corecast_ring::sync::{AtomicBool, AtomicPtr, Mutex, Ordering, lock};
-use corecast_ring::{FencePair, FreeFence, LightFence, Parker};
+use corecast_ring::{FencePair, LightFence, Parker};
 use crossbeam_epoch::Collector;
 use entry::Head;
+use readers::End;
 use reclaim::{Patience, Retirement};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -395,9 +396,9 @@ pub(crate) trait Walk<S: Spec>: Copy {
     /// What sends a walk from its common part to its rest.
     type Trouble;
 
-    /// What a walk without a guard is given, where its signal has such walks: the light fence is free,
-    /// and successes are of no interest.
-    fn fence(self) -> Option<FreeFence>;
+    /// Whether its signal has walks without a guard: the light fence is free, and successes are of no
+    /// interest.
+    fn may_be_hot(self) -> bool;
 
     /// Whether [`Walk::one`] will do: not for a walk that has to look at the clock, or is not to begin.
     fn is_quick(self) -> bool;
@@ -429,16 +430,16 @@ pub(crate) trait Walk<S: Spec>: Copy {
 /// The counts of one walk that is walked under a guard. Dropped before the walk ends.
 pub(crate) struct Counting<'a> {
     record: &'a Record,
-    /// `None` in a walk within a walk of the same record.
-    number: Option<u64>,
+    /// Where to say how the walk is to be counted; `None` in a walk within a walk of the same record.
+    end: Option<&'a Cell<End>>,
     delivered: Cell<usize>,
 }
 
 impl<'a> Counting<'a> {
-    fn new(record: &'a Record, number: Option<u64>) -> Self {
+    fn new(record: &'a Record, end: Option<&'a Cell<End>>) -> Self {
         Self {
             record,
-            number,
+            end,
             delivered: Cell::new(0),
         }
     }
@@ -446,7 +447,7 @@ impl<'a> Counting<'a> {
     /// The record that says that the thread is inside this walk. A walk within a walk of the same
     /// record has none: it says so itself.
     pub(crate) fn announced(&self) -> Option<&'a Record> {
-        self.number.map(|_| self.record)
+        self.end.map(|_| self.record)
     }
 
     /// Listeners that ran and succeeded: said once, when all have been called.
@@ -461,8 +462,8 @@ impl<'a> Counting<'a> {
 
 impl Drop for Counting<'_> {
     fn drop(&mut self) {
-        match self.number {
-            Some(_) => self.record.count_walk(self.delivered.get()),
+        match self.end {
+            Some(end) => end.set(self.record.count_walk(self.delivered.get())),
             None => self.record.count_nested(self.delivered.get()),
         }
     }
@@ -491,8 +492,8 @@ impl<S: Spec> ListenerSet<S> {
 
     /// Ends walk `number` of `record`, and reclaims what it was in the way of.
     #[inline(always)]
-    fn leave(&self, record: &Record, number: u64, fence: impl LightFence) {
-        if record.leave(number, fence) {
+    fn leave(&self, record: &Record, number: u64, end: End, fence: impl LightFence) {
+        if record.leave(number, end, fence) {
             self.collect_marked(record);
         }
     }

@@ -11,8 +11,9 @@
 
 use super::array::Array;
 use super::here::{self, Home};
-use super::readers::Record;
+use super::readers::{End, Record};
 use super::{Counting, InTrouble, ListenerSet, Spec, Walk};
+use core::cell::Cell;
 use core::ops::Deref;
 use std::sync::Arc;
 
@@ -22,6 +23,7 @@ pub(crate) struct OwnedWalk<'a, S: Spec> {
     record: &'a Record,
     array: &'a Array<S>,
     number: u64,
+    end: Cell<End>,
 }
 
 impl<S: Spec> OwnedWalk<'_, S> {
@@ -43,7 +45,9 @@ impl<S: Spec> Deref for OwnedWalk<'_, S> {
 impl<S: Spec> Drop for OwnedWalk<'_, S> {
     #[inline(always)]
     fn drop(&mut self) {
-        self.set.leave(self.record, self.number, self.set.fences);
+        let fence = self.set.fences;
+        self.set
+            .leave(self.record, self.number, self.end.get(), fence);
     }
 }
 
@@ -87,6 +91,10 @@ impl<S: Spec> OwnedReader<S> {
         let number = record.begin(idle, set.fences.known_free());
         let found = set.find();
         if !(found.is_one() && walk.is_quick()) {
+            if found.is_none() {
+                set.close(record, number, End::InVain);
+                return W::all(0);
+            }
             return set.take_at_home(record, number, walk);
         }
         // SAFETY: the record says that its reader is walking until `close` below, or until the guard of
@@ -94,7 +102,7 @@ impl<S: Spec> OwnedReader<S> {
         let only = unsafe { found.only() };
         match walk.one(only) {
             Ok(()) => {
-                set.close(record, number);
+                set.close(record, number, End::Counted);
                 W::all(1)
             }
             Err(trouble) => {
@@ -126,6 +134,7 @@ impl<S: Spec> ListenerSet<S> {
             record,
             array,
             number,
+            end: Cell::new(End::Counted),
         }
     }
 
@@ -137,8 +146,8 @@ impl<S: Spec> ListenerSet<S> {
         match walk.several(array) {
             Ok(()) => {
                 let listeners = array.len();
-                record.count_walk(listeners);
-                self.close(record, number);
+                let end = record.count_walk(listeners);
+                self.close(record, number, end);
                 W::all(listeners)
             }
             Err(trouble) => self.take_rest(record, array, number, walk, trouble),
@@ -151,15 +160,15 @@ impl<S: Spec> ListenerSet<S> {
     #[inline(never)]
     fn take_elsewhere<W: Walk<S>>(&self, record: &Record, walk: W) -> W::Output {
         let comes_home = || record.share().as_ref().is_some_and(here::move_in);
-        let has_home = walk.fence().is_some() && (record.is_at_home(Home::here()) || comes_home());
+        let has_home = walk.may_be_hot() && (record.is_at_home(Home::here()) || comes_home());
         if !has_home {
             record.move_to(Home::NOWHERE);
         }
         let number = record.enter(self.fences);
         // SAFETY: the record says that its reader is walking until the guard is dropped.
         let array = unsafe { self.load() };
-        let _guard = self.guard(record, array, number);
-        walk.rest(array, &Counting::new(record, Some(number)), None)
+        let guard = self.guard(record, array, number);
+        walk.rest(array, &Counting::new(record, Some(&guard.end)), None)
     }
 
     /// As `take_rest`, of a walk over one listener, which has not kept its number.
@@ -186,15 +195,15 @@ impl<S: Spec> ListenerSet<S> {
         walk: W,
         trouble: InTrouble<'w, S, W>,
     ) -> W::Output {
-        let _guard = self.guard(record, array, number);
-        let counting = Counting::new(record, Some(number));
+        let guard = self.guard(record, array, number);
+        let counting = Counting::new(record, Some(&guard.end));
         walk.rest(array, &counting, Some(trouble))
     }
 
-    /// Ends walk `number`, in which every listener ran and succeeded. Its array may be gone when this
+    /// Ends walk `number`, in which every listener ran and succeeded, if there was one. Its array may be gone when this
     /// returns.
     #[inline(always)]
-    fn close(&self, record: &Record, number: u64) {
-        self.leave(record, number, self.fences.known_free());
+    fn close(&self, record: &Record, number: u64, end: End) {
+        self.leave(record, number, end, self.fences.known_free());
     }
 }

@@ -9,7 +9,8 @@
 //! W1 in two cases: either the store of the odd number precedes the remover's heavy fence, and the
 //! remover sees it and waits for that number to change; or the load of `current` follows the
 //! fence, and the walker sees the new array. A boolean in place of the number could make a remover
-//! miss every idle gap of a busy emitter.
+//! miss every idle gap of a busy emitter. (A number comes again after a million walks. A remover whose
+//! second look falls on just that walk takes it for the first one, and waits for it as well.)
 //!
 //! W3 likewise: either the remover sees that the walk has ended, and looks again; or the walker
 //! sees the mark on its way out, and reclaims what it was in the way of. On the shared path the model
@@ -42,17 +43,18 @@ struct OwnWords {
     number: u64,
     /// This record, for a thread that is to know it.
     record: Weak<Record>,
-    /// From the lowest bit up: whether the reader is walking (W1), how many walks are over, whether that
-    /// count has overflown, and where the reader is at home (H1).
+    /// From the lowest bit up: whether the reader is walking (W1), how many walks are over that
+    /// delivered nothing, how many others, whether that count has overflown, and where the reader is
+    /// at home (H1).
     active: AtomicU64,
     /// Walks that `active` counts no more.
     walks: AtomicU64,
+    /// The same of those that delivered nothing.
+    in_vain: AtomicU64,
     /// Walks within walks, on the shared path.
     nested: AtomicU64,
     /// What was delivered beside `each` by each walk; see [`Record::count_walk`].
     delivered: AtomicU64,
-    /// `active` in the last walk that delivered nothing; see [`Record::count_nothing`].
-    nothing: AtomicU64,
     /// Odd while words change that belong together; for readers of these words.
     version: AtomicU64,
     /// What a walk has delivered of which nobody says anything else.
@@ -61,16 +63,31 @@ struct OwnWords {
     panicked: AtomicU64,
 }
 
-/// The bits of `active` that count walks, with the one that says that the reader is in one.
-const COUNT_BITS: u32 = 24;
-const COUNT: u64 = (1 << COUNT_BITS) - 1;
 const WALKING: u64 = 1;
-/// Set by the count's overflow, every eight million walks. The hot path does not look for it by itself:
-/// as long as it is set the reader is at home nowhere, and on the general way it begins to count anew.
+/// One walk that delivered nothing, and the bits that count them.
+const IN_VAIN: u64 = 1 << 1;
+const ALL_IN_VAIN: u64 = 0xff << 1;
+/// One walk that is counted, and the bits that count them.
+const WALK: u64 = 1 << 9;
+const ALL_WALKS: u64 = (OVERFLOWN - 1) & !(WALK - 1);
+/// Where the counts end.
+const COUNT_BITS: u32 = 29;
+/// Set by the overflow of `ALL_WALKS`, after a million of them. The hot path does not look for it by
+/// itself: as long as it is set the reader is at home nowhere, and on the general way it begins to count
+/// anew.
 const OVERFLOWN: u64 = 1 << COUNT_BITS;
 
 /// The bits of a reader's `active` below those that say where it is at home.
 pub(super) const BELOW_HOME: u32 = COUNT_BITS + 1;
+
+/// How a walk is counted as it ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum End {
+    /// It delivered `each`, and whatever has been counted beside that.
+    Counted,
+    /// It delivered nothing, although each does.
+    InVain,
+}
 
 const _: () = assert!(
     offset_of!(Record, own).abs_diff(offset_of!(Record, marked)) >= 128
@@ -113,9 +130,9 @@ impl Record {
                 record: Weak::clone(record),
                 active: AtomicU64::new(Home::NOWHERE.word()),
                 walks: AtomicU64::new(0),
+                in_vain: AtomicU64::new(0),
                 nested: AtomicU64::new(0),
                 delivered: AtomicU64::new(0),
-                nothing: AtomicU64::new(0),
                 version: AtomicU64::new(0),
                 each,
                 failed: AtomicU64::new(0),
@@ -162,11 +179,14 @@ impl Record {
     /// The end of walk `number`. Whether somebody was kept waiting: this thread is then to take the
     /// mark away and to reclaim.
     #[inline(always)]
-    pub(crate) fn leave(&self, number: u64, fence: impl LightFence) -> bool {
+    pub(super) fn leave(&self, number: u64, end: End, fence: impl LightFence) -> bool {
+        let idle = number - WALKING;
         // Release (W2): the walk happens before whatever the remover frees.
-        self.own
-            .active
-            .store(number.wrapping_add(1), Ordering::Release);
+        match end {
+            End::Counted => self.own.active.store(idle + WALK, Ordering::Release),
+            End::InVain if idle & ALL_IN_VAIN == ALL_IN_VAIN => self.count_in_vain_anew(idle),
+            End::InVain => self.own.active.store(idle + IN_VAIN, Ordering::Release),
+        }
         fence.light();
         // Relaxed (W3): the fence did the ordering; reclaiming takes the lock.
         self.marked.load(Ordering::Relaxed)
@@ -199,7 +219,7 @@ impl Record {
     /// From now on the reader, which is not walking, is at home here, or nowhere.
     pub(super) fn move_to(&self, here: Home) {
         let active = self.own.active.load(Ordering::Relaxed);
-        let count = active & (OVERFLOWN | COUNT);
+        let count = active & (OVERFLOWN | (OVERFLOWN - 1));
         // Release (W2): whoever waits for the walk before may find this.
         self.own
             .active
@@ -210,14 +230,14 @@ impl Record {
     /// it will not be before it has moved in anew.
     #[inline(always)]
     pub(super) fn is_at_home(&self, here: Home) -> bool {
-        let active = self.own.active.load(Ordering::Relaxed);
-        (active ^ here.word()) >> BELOW_HOME == 0
+        is_home(self.own.active.load(Ordering::Relaxed), here)
     }
 
     /// Whether a walk is in progress on this thread, where the reader is at home.
     pub(super) fn is_walked_in(&self, here: Home) -> bool {
+        // One load (H1): who walks is told by the word that says that somebody does.
         let active = self.own.active.load(Ordering::Relaxed);
-        (active ^ here.word()) >> BELOW_HOME == 0 && active & WALKING != 0
+        active & WALKING != 0 && is_home(active, here)
     }
 
     /// The number of the walk in progress, if there is one (W1, W2).
@@ -260,45 +280,47 @@ impl Record {
         bump(&self.own.delivered, delivered as u64);
     }
 
-    /// The walk in progress, which will have delivered `each` if nobody says otherwise, will have
-    /// delivered so much.
+    /// The walk in progress has delivered so much: how it is to be counted as it ends.
     ///
     /// So what a walk over one listener delivers is counted with the walk, which is counted already:
     /// another counter that every walk adds to would be a load and a store.
     #[inline(always)]
-    pub(super) fn count_walk(&self, delivered: usize) {
-        if delivered as u64 >= self.own.each {
-            bump(&self.own.delivered, delivered as u64 - self.own.each);
-        } else {
-            self.count_nothing();
+    pub(super) fn count_walk(&self, delivered: usize) -> End {
+        let delivered = delivered as u64;
+        if delivered < self.own.each {
+            return End::InVain;
         }
+        bump(&self.own.delivered, delivered - self.own.each);
+        End::Counted
     }
 
-    /// The walk in progress will have delivered nothing, although one was said. It is taken off at once,
-    /// but whoever reads the words before the walk is over is to see that it is this one.
-    #[cold]
-    #[inline(never)]
-    fn count_nothing(&self) {
-        let own = &self.own;
-        self.change(|| {
-            let active = own.active.load(Ordering::Relaxed);
-            own.nothing.store(active, Ordering::Relaxed);
-            bump(&own.delivered, own.each.wrapping_neg());
-        });
-    }
-
-    /// Begins to count anew in `active`, whose count has overflown. Its new value.
+    /// Begins to count anew in `active`, whose count of walks has overflown. Its new value.
     #[cold]
     #[inline(never)]
     fn count_anew(&self, active: u64) -> u64 {
         let own = &self.own;
-        let anew = active & !(OVERFLOWN | COUNT);
+        let anew = active & !(OVERFLOWN | ALL_WALKS);
         self.change(|| {
             bump(&own.walks, walks(active));
             // Release (W2): whoever waits for the walk before may find this.
             own.active.store(anew, Ordering::Release);
         });
         anew
+    }
+
+    /// Ends a walk that delivered nothing, for which there is no room in the count of those.
+    #[cold]
+    #[inline(never)]
+    fn count_in_vain_anew(&self, idle: u64) {
+        let own = &self.own;
+        self.change(|| {
+            bump(&own.in_vain, in_vain(idle) + 1);
+            // One walk goes over to `active`, for that must not come to what it was some walks ago.
+            bump(&own.walks, 1_u64.wrapping_neg());
+            // Release (W2): as in `leave`.
+            let anew = (idle & !ALL_IN_VAIN) + WALK;
+            own.active.store(anew, Ordering::Release);
+        });
     }
 
     /// Changes words that are read together.
@@ -325,21 +347,18 @@ impl Record {
         loop {
             // Acquire: see `change`.
             let version = own.version.load(Ordering::Acquire);
-            let (before, nested, nothing) =
-                (read(&own.walks), read(&own.nested), read(&own.nothing));
-            let (delivered, failed, panicked) =
-                (read(&own.delivered), read(&own.failed), read(&own.panicked));
+            let (before, before_in_vain) = (read(&own.walks), read(&own.in_vain));
+            let (nested, delivered) = (read(&own.nested), read(&own.delivered));
+            let (failed, panicked) = (read(&own.failed), read(&own.panicked));
             let active = read(&own.active);
             // Acquire: if a word above is of another version, so is the one below.
             fence(Ordering::Acquire);
             if version.is_multiple_of(2) && read(&own.version) == version {
-                let over = before + walks(active);
-                // One that delivers nothing has been taken off, and is not among those that are over.
-                let is_walking = active & WALKING != 0;
-                let by_walks = over + u64::from(is_walking && active == nothing);
+                let walks = before.wrapping_add(walks(active));
+                let in_vain = before_in_vain + in_vain(active);
                 return Totals {
-                    emitted: over + u64::from(is_walking) + nested,
-                    delivered: delivered.wrapping_add(by_walks * own.each),
+                    emitted: walks + in_vain + (active & WALKING) + nested,
+                    delivered: walks * own.each + delivered,
                     failed,
                     panicked,
                 };
@@ -349,9 +368,18 @@ impl Record {
     }
 }
 
-/// The walks that are over by the count of `active`.
+/// The walks that are over by the count of `active`, but for those in vain.
 fn walks(active: u64) -> u64 {
-    (active & (OVERFLOWN | COUNT)) / 2
+    (active & (OVERFLOWN | ALL_WALKS)) / WALK
+}
+
+/// Those in vain.
+fn in_vain(active: u64) -> u64 {
+    (active & ALL_IN_VAIN) / IN_VAIN
+}
+
+fn is_home(active: u64, here: Home) -> bool {
+    (active ^ here.word()) >> BELOW_HOME == 0
 }
 
 struct Entry {

@@ -5,9 +5,10 @@
 )]
 
 use super::array::Array;
-use super::readers::Record;
+use super::readers::{End, Record};
 use super::visitors::{Visit, Visitor};
 use super::{Counting, InTrouble, ListenerSet, Spec, Walk};
+use core::cell::Cell;
 use core::mem::ManuallyDrop;
 use corecast_ring::FreeFence;
 use crossbeam_epoch::Guard;
@@ -24,11 +25,14 @@ struct SharedEnd<'a, S: Spec> {
     set: &'a ListenerSet<S>,
     record: &'a Record,
     number: u64,
+    end: Cell<End>,
 }
 
 impl<S: Spec> Drop for SharedEnd<'_, S> {
     fn drop(&mut self) {
-        self.set.leave(self.record, self.number, self.set.fences);
+        let fence = self.set.fences;
+        self.set
+            .leave(self.record, self.number, self.end.get(), fence);
     }
 }
 
@@ -46,13 +50,14 @@ impl<S: Spec> ListenerSet<S> {
         let record = visit.record();
         // The outermost walk of the thread on this set says so. Dropped after the pin.
         let number = record.enter_shared(self.fences);
-        let _end = number.map(|number| SharedEnd {
+        let end = number.map(|number| SharedEnd {
             set: self,
             record,
             number,
+            end: Cell::new(End::Counted),
         });
         let _pin = visit.pin();
-        let counting = Counting::new(record, number);
+        let counting = Counting::new(record, end.as_ref().map(|end| &end.end));
         // SAFETY: the pin is held until the walk is over.
         walk.rest(unsafe { self.load() }, &counting, None)
     }
@@ -75,6 +80,10 @@ impl<S: Spec> ListenerSet<S> {
         let pin = ManuallyDrop::new(visitor.pin());
         let found = self.find();
         if !(found.is_one() && walk.is_quick()) {
+            if found.is_none() {
+                self.close_shared(visitor, pin, number, End::InVain);
+                return W::all(0);
+            }
             return self.walk_shared_several(visitor, pin, number, walk);
         }
         // SAFETY: the pin is held until `close_shared` below, or until the guard of the rest is
@@ -82,7 +91,7 @@ impl<S: Spec> ListenerSet<S> {
         let only = unsafe { found.only() };
         match walk.one(only) {
             Ok(()) => {
-                self.close_shared(visitor, pin, number);
+                self.close_shared(visitor, pin, number, End::Counted);
                 W::all(1)
             }
             Err(trouble) => {
@@ -107,8 +116,8 @@ impl<S: Spec> ListenerSet<S> {
         match walk.several_apart(array) {
             Ok(()) => {
                 let listeners = array.len();
-                visitor.record().count_walk(listeners);
-                self.close_shared(visitor, pin, number);
+                let end = visitor.record().count_walk(listeners);
+                self.close_shared(visitor, pin, number, end);
                 W::all(listeners)
             }
             Err(trouble) => self.walk_shared_rest(array, visitor, pin, number, walk, trouble),
@@ -144,20 +153,21 @@ impl<S: Spec> ListenerSet<S> {
     ) -> W::Output {
         let record = visitor.record();
         // Dropped after the pin.
-        let _end = SharedEnd {
+        let end = SharedEnd {
             set: self,
             record,
             number,
+            end: Cell::new(End::Counted),
         };
         let _pin = ManuallyDrop::into_inner(pin);
-        walk.rest(array, &Counting::new(record, Some(number)), Some(trouble))
+        walk.rest(array, &Counting::new(record, Some(&end.end)), Some(trouble))
     }
 
-    /// Ends walk `number`, in which every listener ran and succeeded. Its array may be gone when this
+    /// Ends walk `number`, in which every listener ran and succeeded, if there was one. Its array may be gone when this
     /// returns.
     #[inline(always)]
-    fn close_shared(&self, visitor: &Visitor, pin: ManuallyDrop<Guard>, number: u64) {
+    fn close_shared(&self, visitor: &Visitor, pin: ManuallyDrop<Guard>, number: u64, end: End) {
         drop(ManuallyDrop::into_inner(pin));
-        self.leave(visitor.record(), number, self.fences.known_free());
+        self.leave(visitor.record(), number, end, self.fences.known_free());
     }
 }
