@@ -1,7 +1,7 @@
 //! Calling listeners in order, with panics kept where they arise. Both paths end here.
 
 use crate::fault::Payload;
-use crate::listener::set::{Record, surroundings};
+use crate::listener::set::{BESIDE, Record, close_hot, open_hot, surroundings};
 use core::cell::Cell;
 use corecast_ring::sync::thread_local;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -28,21 +28,23 @@ impl Depth {
             // A record that the thread knows is its own level.
             let own = u32::from(around.knows);
             let levels = outer.saturating_add(around.walks) - own;
-            (levels < limit).then(|| {
-                depth.set(outer + 1 - own);
-                Self { outer }
-            })
+            (levels < limit).then(|| Self::set(depth, outer + 1 - own))
         })
     }
 
     /// One level deeper in any case.
     #[inline(always)]
     pub(crate) fn enter_unlimited() -> Self {
-        DEPTH.with(|depth| {
-            let outer = depth.get();
-            depth.set(outer.saturating_add(1));
-            Self { outer }
-        })
+        DEPTH.with(|depth| Self::set(depth, depth.get().saturating_add(1)))
+    }
+
+    #[inline(always)]
+    fn set(depth: &Cell<u32>, inner: u32) -> Self {
+        let outer = depth.replace(inner);
+        if outer <= BESIDE && inner > BESIDE {
+            close_hot();
+        }
+        Self { outer }
     }
 
     /// Whether this thread is inside a walk or a drain.
@@ -54,7 +56,10 @@ impl Depth {
 impl Drop for Depth {
     #[inline(always)]
     fn drop(&mut self) {
-        DEPTH.with(|depth| depth.set(self.outer));
+        let inner = DEPTH.with(|depth| depth.replace(self.outer));
+        if self.outer <= BESIDE && inner > BESIDE {
+            open_hot();
+        }
     }
 }
 

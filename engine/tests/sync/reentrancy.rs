@@ -222,9 +222,9 @@ fn another_thread_has_its_own_count() {
     signal.clear();
 }
 
-/// `many` emitters at home on this thread, each of which is used by the listener of the walk before:
-/// how deep that goes.
-fn chain(signal: &SyncSignal<u64>, many: usize) -> usize {
+/// `many` emitters at home on this thread, each of which is used by the listener of the walk before,
+/// below `above` walks of one signal in each other: how deep all of that goes.
+fn chain(signal: &SyncSignal<u64>, many: usize, above: u64) -> usize {
     let emitters: Vec<_> = (0..many).map(|_| Mutex::new(signal.emitter())).collect();
     let emitters = Arc::new(emitters);
     let (next, depth) = (Arc::clone(&emitters), Calls::default());
@@ -240,7 +240,22 @@ fn chain(signal: &SyncSignal<u64>, many: usize) -> usize {
         emitter.lock().unwrap().emit(&nowhere);
     }
     let before = depth.get();
-    emitters[0].lock().unwrap().emit(&1);
+    let (recursive, calls) = (SyncSignal::<u64>::new(), depth.clone());
+    let inside = recursive.clone();
+    let _recursive = recursive.subscribe(move |n| {
+        calls.add();
+        if *n > 1 {
+            inside.emit(&(n - 1));
+        } else {
+            emitters[0].lock().unwrap().emit(&1);
+        }
+    });
+    if above > 0 {
+        recursive.emit(&above);
+        recursive.clear();
+    } else {
+        signal.emitter().emit(&0);
+    }
     depth.get() - before
 }
 
@@ -249,8 +264,23 @@ fn owned_emitters_that_are_nested_in_each_other_keep_to_the_limit() {
     for (limit, many) in [(1, 10), (2, 10), (7, 10), (64, 100)] {
         let builder = SyncSignal::builder().reentrancy_limit(limit);
         let signal = builder.build().unwrap();
-        assert_eq!(chain(&signal, many), limit as usize);
+        assert_eq!(chain(&signal, many, 0), limit as usize);
         assert!(!signal.faults().is_empty());
     }
-    assert_eq!(chain(&SyncSignal::new(), 10), 10);
+    assert_eq!(chain(&SyncSignal::new(), 10, 0), 11);
+}
+
+#[test]
+fn owned_emitters_keep_to_the_limit_below_other_walks_too() {
+    for above in 1..64 {
+        let signal = SyncSignal::new();
+        assert_eq!(chain(&signal, 100, above), 64, "below {above}");
+        assert_eq!(signal.faults().pop().map(|fault| fault.count), Some(1));
+        // And again, when the deep walks are over.
+        assert_eq!(chain(&signal, 100, 0), 64, "after {above}");
+        assert_eq!(
+            chain(&signal, 10, above.min(50)),
+            above.min(50) as usize + 10
+        );
+    }
 }

@@ -30,7 +30,7 @@ mod visitors;
 
 pub(crate) use array::Array;
 pub(crate) use entry::{Entry, OwnedListener, Token, is_skipped};
-pub(crate) use here::surroundings;
+pub(crate) use here::{BESIDE, close_hot, open_hot, surroundings};
 pub(crate) use owned::OwnedReader;
 pub(crate) use readers::{Readers, Record, Totals};
 

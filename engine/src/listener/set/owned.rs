@@ -159,9 +159,7 @@ impl<S: Spec> ListenerSet<S> {
     #[cold]
     #[inline(never)]
     fn take_elsewhere<W: Walk<S>>(&self, record: &Record, walk: W) -> W::Output {
-        let comes_home = || record.share().as_ref().is_some_and(here::move_in);
-        let has_home = walk.may_be_hot() && (record.is_at_home(Home::here()) || comes_home());
-        if !has_home {
+        if !(walk.may_be_hot() && here::move_in(record)) {
             record.move_to(Home::NOWHERE);
         }
         let number = record.enter(self.fences);
@@ -200,8 +198,8 @@ impl<S: Spec> ListenerSet<S> {
         walk.rest(array, &counting, Some(trouble))
     }
 
-    /// Ends walk `number`, in which every listener ran and succeeded, if there was one. Its array may be gone when this
-    /// returns.
+    /// Ends walk `number`, in which every listener ran and succeeded, if there was one. Its array may
+    /// be gone when this returns.
     #[inline(always)]
     fn close(&self, record: &Record, number: u64, end: End) {
         self.leave(record, number, end, self.fences.known_free());

@@ -163,8 +163,8 @@ impl<S: Spec> ListenerSet<S> {
         walk.rest(array, &Counting::new(record, Some(&end.end)), Some(trouble))
     }
 
-    /// Ends walk `number`, in which every listener ran and succeeded, if there was one. Its array may be gone when this
-    /// returns.
+    /// Ends walk `number`, in which every listener ran and succeeded, if there was one. Its array may
+    /// be gone when this returns.
     #[inline(always)]
     fn close_shared(&self, visitor: &Visitor, pin: ManuallyDrop<Guard>, number: u64, end: End) {
         drop(ManuallyDrop::into_inner(pin));

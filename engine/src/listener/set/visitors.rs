@@ -8,7 +8,7 @@
     reason = "the cache holds pointers to what the thread's own map owns"
 )]
 
-use super::here;
+use super::here::{self, Home};
 use super::readers::{Readers, Record};
 use core::cell::{Cell, RefCell};
 use core::ops::Deref;
@@ -75,7 +75,9 @@ impl Drop for Visitors {
     }
 }
 
-fn forget_recent() {
+/// From here on this thread walks the general way, until it has found a set in its map again and moved
+/// in.
+pub(super) fn forget_recent() {
     // The cache has no destructor, so it is there for as long as the thread is (but under loom).
     let _ = RECENT.try_with(|recent| {
         recent
@@ -158,7 +160,8 @@ impl<'a> Visit<'a> {
             Ok(visitor) => {
                 // SAFETY: as in `Visitor::recent`: the map keeps what it boxed in its place.
                 let visitor: &'a Visitor = unsafe { &*visitor };
-                if here::move_in(&visitor.record) {
+                // At home, and allowed to make use of it.
+                if here::move_in(&visitor.record) && visitor.record.is_at_home(Home::here()) {
                     let _ = RECENT.try_with(|recent| recent[place.0 % PLACES].set((key, visitor)));
                 }
                 Self::Registered(visitor)
