@@ -429,7 +429,7 @@ mod documented {
     pub(super) const THREAD_AT_MOST: i64 = 3 * 1024;
     pub(super) const ARRAY: i64 = 24;
     pub(super) const ENTRY: i64 = 16;
-    pub(super) const LISTENER_BLOCK: i64 = 80;
+    pub(super) const LISTENER_BLOCK: i64 = 128;
 }
 
 /// Adds `n` listeners that capture nothing, for good.
@@ -497,16 +497,22 @@ fn after_a_removal_the_array_is_exact_in_size() {
     signal.quiesce(Duration::MAX).expect("nobody walks");
     while let Some(subscription) = subscriptions.pop() {
         let (left, metrics) = (subscriptions.len() as i64, signal.metrics().bytes as i64);
-        // The new array, and the one before, which was exact as well.
+        // The new array, and the one before, which was exact as well. A listener that is alone has its
+        // array in itself.
         let of = |listeners| ARRAY + listeners * ENTRY;
         WATCHED.set([of(left), -of(left + 1)]);
         SEEN.set([0; 2]);
         drop(subscription);
         let seen = SEEN.replace([0; 2]);
         WATCHED.set([0; 2]);
-        assert!(seen[0] >= 1, "no array for {left} listeners was asked for");
-        assert!(
+        assert_eq!(
+            seen[0] >= 1,
+            left != 1,
+            "an array for {left} listeners was asked for"
+        );
+        assert_eq!(
             seen[1] >= 1,
+            left + 1 != 1,
             "the array before was not one for {} listeners",
             left + 1
         );

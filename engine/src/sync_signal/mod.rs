@@ -69,8 +69,9 @@ impl Delivery {
 /// # Memory
 ///
 /// On targets with 64-bit pointers a listener holds 16 bytes in the listener array, which has 24 of its
-/// own and is exact in size, and a block of 80 bytes and what its closure captures; a key and a name
-/// have their text in blocks of their own. An empty signal holds less than 5 KiB, most of it its epoch
+/// own and is exact in size, and a block of 128 bytes and what its closure captures; where it is alone
+/// there is no other array than the one in that block. A key and a name have their text in blocks of
+/// their own. An empty signal holds less than 5 KiB, most of it its epoch
 /// collector's; an emitter less than 512 bytes; each thread that has emitted through a shared handle, or
 /// removed a listener, less than 3 KiB until it ends, or meets another signal after this one is gone.
 /// (Asserted in `tests/sync_allocations.rs`.)

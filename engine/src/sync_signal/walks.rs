@@ -12,7 +12,7 @@ use super::core::{Core, Sync};
 use super::rest::{Rest, Trouble};
 use crate::context::Context;
 use crate::error::EmitError;
-use crate::listener::set::{Array, Counting, Entry, Walk};
+use crate::listener::set::{Array, Counting, Entry, Only, Outcome, Walk};
 use crate::walk::{Depth, guarded};
 
 /// Where a walk got into trouble: the entry that was called last, if one was, and what came up.
@@ -66,8 +66,9 @@ impl<T: ?Sized + 'static> TryEmit<'_, T> {
         array: &'w Array<Sync<T>>,
     ) -> Result<(), InTrouble<'w, T>> {
         check_first::<T, TIMED>(array, self.context)?;
+        let context = self.context;
         walk(array, |entry| {
-            call_and_check::<T, TIMED>(entry, self.event, self.context)
+            checked::<TIMED>(entry.call(self.event, Some(context)), context)
         })
     }
 
@@ -121,18 +122,18 @@ impl<T: ?Sized + 'static> Walk<Sync<T>> for Emit<'_, T> {
     }
 
     #[inline(always)]
-    fn one(self, entry: &Entry<Sync<T>>) -> Result<(), Trouble> {
-        alone(|| call(entry, self.event))
+    fn one(self, only: Only<'_, Sync<T>>) -> Result<(), Trouble> {
+        alone(|| plain(only.call(self.event, None)))
     }
 
     #[inline(always)]
     fn several<'w>(self, array: &'w Array<Sync<T>>) -> Result<(), InTrouble<'w, T>> {
-        walk(array, |entry| call(entry, self.event))
+        walk(array, |entry| plain(entry.call(self.event, None)))
     }
 
     #[inline(never)]
     fn several_apart<'w>(self, array: &'w Array<Sync<T>>) -> Result<(), InTrouble<'w, T>> {
-        walk(array, |entry| call(entry, self.event))
+        walk(array, |entry| plain(entry.call(self.event, None)))
     }
 
     #[inline(always)]
@@ -185,8 +186,9 @@ impl<T: ?Sized + 'static> Walk<Sync<T>> for TryEmit<'_, T> {
     }
 
     #[inline(always)]
-    fn one(self, entry: &Entry<Sync<T>>) -> Result<(), Trouble> {
-        alone(|| call_and_check::<T, false>(entry, self.event, self.context))
+    fn one(self, only: Only<'_, Sync<T>>) -> Result<(), Trouble> {
+        let context = self.context;
+        alone(|| checked::<false>(only.call(self.event, Some(context)), context))
     }
 
     #[inline(always)]
@@ -234,21 +236,16 @@ impl<T: ?Sized + 'static> Walk<Sync<T>> for TryEmit<'_, T> {
     }
 }
 
-/// Calls a listener; what came up, if it did not plainly succeed.
+/// What came up in a call, if the listener did not plainly succeed.
 #[inline(always)]
-fn call<T: ?Sized + 'static>(entry: &Entry<Sync<T>>, event: &T) -> Option<Trouble> {
-    let outcome = entry.call(event, None);
+fn plain(outcome: Outcome) -> Option<Trouble> {
     outcome.err().map(Trouble::Error)
 }
 
-/// As [`call`], looking at `context` after that.
+/// As [`plain`], looking at `context` after the call.
 #[inline(always)]
-fn call_and_check<T: ?Sized + 'static, const TIMED: bool>(
-    entry: &Entry<Sync<T>>,
-    event: &T,
-    context: &Context,
-) -> Option<Trouble> {
-    if let Err(error) = entry.call(event, Some(context)) {
+fn checked<const TIMED: bool>(outcome: Outcome, context: &Context) -> Option<Trouble> {
+    if let Err(error) = outcome {
         return Some(Trouble::Error(error));
     }
     context.check_timed(TIMED).err().map(Trouble::Stop)

@@ -1,7 +1,7 @@
 //! Who drops what a removed listener captured, and when.
 
 use crate::support::{
-    Drops, Gate, LONG, State, Via, comes_back, delivery, held_walk, on_each, via_each,
+    Calls, Drops, Gate, LONG, State, Via, comes_back, delivery, held_walk, on_each, via_each,
 };
 use corecast::{FaultKind, Listener, Subscription, SyncSignal, WaitError};
 use std::sync::{Arc, Mutex};
@@ -306,5 +306,34 @@ fn after_a_stalled_walk_everything_it_kept_is_dropped() {
         let after = signal.metrics();
         assert_eq!(after.retired_arrays, 0);
         assert!(after.bytes < stalled.bytes);
+    });
+}
+
+#[test]
+fn a_listener_outlives_a_walk_that_began_when_it_was_alone() {
+    via_each(|via| {
+        let signal = SyncSignal::<u64>::new();
+        let (gate, drops, calls) = (Gate::default(), Drops::default(), Calls::default());
+        let (state, held) = (drops.state(), gate.clone());
+        let first = signal.subscribe(move |_| {
+            held.pass();
+            state.touch();
+        });
+        let walk = held_walk(&signal, via, &gate, 0);
+        // One of two, alone again, one of two again, and gone.
+        drop(signal.subscribe(calls.counter()));
+        assert_eq!(signal.quiesce(Duration::ZERO), Err(WaitError::Timeout));
+        let last = signal.subscribe(calls.counter());
+        drop(first);
+        assert_eq!((signal.len(), drops.count()), (1, 0));
+        assert_eq!(signal.quiesce(Duration::ZERO), Err(WaitError::Timeout));
+        // Now another is alone.
+        assert_eq!(via.handle(&signal).emit(&0), delivery(1, 0));
+        gate.open();
+        walk.join().unwrap();
+        assert_eq!(signal.quiesce(LONG), Ok(()));
+        assert_eq!((drops.count(), calls.get()), (1, 1));
+        drop(last);
+        assert_eq!(via.handle(&signal).emit(&0), delivery(0, 0));
     });
 }

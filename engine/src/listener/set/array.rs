@@ -8,7 +8,7 @@
 //! array through one handle finds no older one through another.
 #![expect(unsafe_code, reason = "an array's length stands in its own memory")]
 
-use super::entry::{Entry, Head, Outcome, OwnedListener, Token};
+use super::entry::{Entry, Head, Only, Outcome, OwnedListener, Token};
 use super::{Handle, Spec};
 use crate::listener::Meta;
 use core::marker::PhantomData;
@@ -20,10 +20,12 @@ use std::collections::HashSet;
 #[repr(C)]
 pub(super) struct Header {
     len: usize,
-    /// Entries that are called once at most, and may be spent.
-    once: usize,
+    /// Some listener is called once at most, and may be spent.
+    once: bool,
     /// Some listener may take whole runs (`Meta::batch`).
     batches: bool,
+    /// With entries a word further on a walk over one listener takes 1.8 ns, and 2.0 to 2.4 without.
+    room: u64,
 }
 
 /// The immutable listener array that one emission walks: in call order, exact in size, one
@@ -34,6 +36,39 @@ pub(crate) struct Array<S: Spec> {
     entries: [Entry<S>],
 }
 
+/// The array of a listener that is alone: the first thing in it (`entry.rs`), and so there for as long
+/// as the listener is. Laid out as an array of one entry is.
+#[repr(C)]
+pub(super) struct ArrayOfOne<S: Spec> {
+    header: Header,
+    entry: Entry<S>,
+}
+
+impl<S: Spec> ArrayOfOne<S> {
+    pub(super) fn new(meta: &Meta<S::Item>, entry: Entry<S>) -> Self {
+        let header = Header {
+            len: 1,
+            once: meta.once,
+            batches: meta.batch,
+            room: 0,
+        };
+        Self { header, entry }
+    }
+
+    #[inline(always)]
+    pub(super) fn entry(&self) -> &Entry<S> {
+        &self.entry
+    }
+}
+
+/// An array that is to be the next one, by who owns it.
+pub(super) enum Made<S: Spec> {
+    /// The listener that is alone in it.
+    Listener(NonNull<Head<S>>),
+    /// The set.
+    Set(Box<Array<S>>),
+}
+
 // SAFETY: an array holds pointers to listeners, whose closures are Send, and Sync where several
 // walks may call them (the constructors of OwnedListener); meta data is Send and Sync.
 unsafe impl<S: Spec> Send for Array<S> {}
@@ -41,8 +76,8 @@ unsafe impl<S: Spec> Send for Array<S> {}
 unsafe impl<S: Spec> Sync for Array<S> {}
 
 impl<S: Spec> Array<S> {
-    pub(crate) fn empty() -> Box<Self> {
-        Filling::new(0).finish(0, false)
+    pub(super) fn empty() -> Made<S> {
+        Made::Set(Filling::new(0).finish(false, false))
     }
 
     #[inline(always)]
@@ -61,15 +96,15 @@ impl<S: Spec> Array<S> {
 
     /// Listeners that are not spent.
     pub(crate) fn live_len(&self) -> usize {
-        if self.header.once == 0 {
-            self.len()
-        } else {
+        if self.header.once {
             self.metas().filter(|meta| meta.is_live()).count()
+        } else {
+            self.len()
         }
     }
 
     pub(crate) fn has_spent(&self) -> bool {
-        self.header.once > 0 && self.metas().any(|meta| !meta.is_live())
+        self.header.once && self.metas().any(|meta| !meta.is_live())
     }
 
     pub(crate) fn metas(&self) -> impl DoubleEndedIterator<Item = &Meta<S::Item>> {
@@ -109,11 +144,17 @@ impl<S: Spec> Array<S> {
     }
 
     /// A new array with `added` in their places: higher priority first, then the order of adding.
-    pub(crate) fn with(&self, added: Vec<OwnedListener<S>>) -> Box<Self> {
-        let mut added: Vec<_> = added.into_iter().rev().collect();
+    pub(super) fn with(&self, mut added: Vec<OwnedListener<S>>) -> Made<S> {
+        if self.len() == 0
+            && added.len() == 1
+            && let Some(only) = added.pop()
+        {
+            return Made::Listener(only.into_entry().head);
+        }
+        added.reverse();
         added.sort_by_key(|listener| listener.meta().priority);
         let metas = || added.iter().map(OwnedListener::meta);
-        let once = self.header.once + metas().filter(|meta| meta.once).count();
+        let once = self.header.once || metas().any(|meta| meta.once);
         let batches = self.header.batches || metas().any(|meta| meta.batch);
         let mut filling = Filling::new(self.len() + added.len());
         // One addition is found by bisection, so that it touches few listeners; many are merged.
@@ -127,40 +168,55 @@ impl<S: Spec> Array<S> {
             filling.push(next.into_entry());
         }
         filling.copy(rest);
-        filling.finish(once, batches)
+        Made::Set(filling.finish(once, batches))
     }
 
     /// A new array without the listeners for which `gone` holds, and those listeners' heads, whose
     /// entries here are switched off. Order is kept.
-    pub(crate) fn without(
+    pub(super) fn without(
         &self,
         mut gone: impl FnMut(Token, &Meta<S::Item>) -> bool,
-    ) -> (Box<Self>, Vec<NonNull<Head<S>>>) {
+    ) -> (Made<S>, Vec<NonNull<Head<S>>>) {
         let is_gone = |entry: &&Entry<S>| gone(Token::of(entry.head), entry.meta());
         let (removed, kept): (Vec<_>, Vec<_>) = self.entries.iter().partition(is_gone);
-        let once = kept.iter().filter(|entry| entry.meta().once).count();
-        let mut filling = Filling::new(kept.len());
-        kept.into_iter()
-            .for_each(|entry| filling.push(entry.copy()));
         let switch_off = |entry: &Entry<S>| {
             entry.switch_off();
             entry.head
         };
-        (
-            filling.finish(once, self.header.batches),
-            removed.into_iter().map(switch_off).collect(),
-        )
+        let removed = removed.into_iter().map(switch_off).collect();
+        if let [only] = kept[..] {
+            return (Made::Listener(only.head), removed);
+        }
+        let once = kept.iter().any(|entry| entry.meta().once);
+        let mut filling = Filling::new(kept.len());
+        kept.into_iter()
+            .for_each(|entry| filling.push(entry.copy()));
+        let next = filling.finish(once, self.header.batches);
+        (Made::Set(next), removed)
     }
 
-    /// As [`Array::without`], for the listener at `index`. The others are not looked at.
-    pub(crate) fn without_one(&self, index: usize) -> (Box<Self>, NonNull<Head<S>>) {
+    /// As [`Array::without`], for the listener at `index`. The others are not looked at, unless it is
+    /// called once at most.
+    pub(super) fn without_one(&self, index: usize) -> (Made<S>, NonNull<Head<S>>) {
         let removed = &self.entries[index];
+        removed.switch_off();
+        if let [first, second] = &self.entries {
+            let only = if index == 0 { second } else { first };
+            return (Made::Listener(only.head), removed.head);
+        }
         let mut filling = Filling::new(self.len() - 1);
         filling.copy(&self.entries[..index]);
         filling.copy(&self.entries[index + 1..]);
-        removed.switch_off();
-        let once = self.header.once - usize::from(self.meta(index).once);
-        (filling.finish(once, self.header.batches), removed.head)
+        let mut kept = self.entries[..index]
+            .iter()
+            .chain(&self.entries[index + 1..]);
+        let once = if removed.meta().once {
+            kept.any(|entry| entry.meta().once)
+        } else {
+            self.header.once
+        };
+        let next = filling.finish(once, self.header.batches);
+        (Made::Set(next), removed.head)
     }
 
     /// Where the listener behind `token` stands.
@@ -256,10 +312,15 @@ impl<S: Spec> Filling<S> {
         }
     }
 
-    fn finish(self, once: usize, batches: bool) -> Box<Array<S>> {
+    fn finish(self, once: bool, batches: bool) -> Box<Array<S>> {
         assert!(self.filled == self.len, "an array has its own size");
         let len = self.len;
-        let header = Header { len, once, batches };
+        let header = Header {
+            len,
+            once,
+            batches,
+            room: 0,
+        };
         // SAFETY: the memory is there and begins with a header.
         unsafe { self.header.write(header) };
         // SAFETY: header and entries have been written, into memory of the layout that such an array
@@ -298,13 +359,16 @@ impl<S: Spec> Thin<S> {
     /// The mark of one without.
     const NONE: usize = 2;
 
-    pub(super) fn from_box(array: Box<Array<S>>) -> Self {
-        let mark = match array.len() {
-            0 => Self::NONE,
-            1 => Self::ONE,
-            _ => 0,
+    /// Takes an array over, until [`Thin::into_box`].
+    pub(super) fn of(made: Made<S>) -> Self {
+        let (header, mark) = match made {
+            Made::Listener(head) => (head.as_ptr().cast::<Header>(), Self::ONE),
+            Made::Set(array) => {
+                assert!(array.len() != 1, "a listener that is alone has an array");
+                let mark = if array.len() == 0 { Self::NONE } else { 0 };
+                (Box::into_raw(array).cast::<Header>(), mark)
+            }
         };
-        let header = Box::into_raw(array).cast::<Header>();
         Self::from_word(header.map_addr(|address| address | mark))
     }
 
@@ -343,7 +407,7 @@ impl<S: Spec> Thin<S> {
     ///
     /// # Safety
     ///
-    /// It came from [`Thin::from_box`] and is alive for as long as the reference is used.
+    /// It came from [`Thin::of`] and is alive for as long as the reference is used.
     #[inline(always)]
     pub(super) unsafe fn array<'a>(self) -> &'a Array<S> {
         let header = self.header();
@@ -353,27 +417,33 @@ impl<S: Spec> Thin<S> {
         unsafe { &*fat(header, len) }
     }
 
-    /// The only entry of an array that has one.
+    /// The only listener of an array that has one.
     ///
     /// # Safety
     ///
     /// As [`Thin::array`], and [`Thin::is_one`] holds.
     #[inline(always)]
-    pub(super) unsafe fn only<'a>(self) -> &'a Entry<S> {
-        // Subtracted, which costs nothing where the entry is looked for behind it anyway.
-        let header = self.pointer.map_addr(|address| address - Self::ONE);
-        // SAFETY: the caller says that there is an array, and the mark that it has one entry.
-        let array = unsafe { &*fat::<S>(header, 1) };
-        &array.entries[0]
+    pub(super) unsafe fn only<'a>(self) -> Only<'a, S> {
+        // Subtracted, which costs nothing where whom to call is looked for behind it anyway.
+        let head = self.pointer.map_addr(|address| address - Self::ONE);
+        // SAFETY: the mark says that it is in a listener.
+        let head = unsafe { NonNull::new_unchecked(head) }.cast();
+        // SAFETY: the caller says that it is alive.
+        unsafe { Only::new(head) }
     }
 
+    /// The array, if the set owns it.
+    ///
     /// # Safety
     ///
     /// As [`Thin::array`], and nobody uses the array afterwards in another way.
-    pub(super) unsafe fn into_box(self) -> Box<Array<S>> {
+    pub(super) unsafe fn into_box(self) -> Option<Box<Array<S>>> {
+        if self.is_one() {
+            return None;
+        }
         // SAFETY: the caller's contract is more than this one's.
         let len = unsafe { self.array() }.len();
         // SAFETY: the array came from a box, and the caller is the only one to use it.
-        unsafe { Box::from_raw(fat(self.header(), len)) }
+        Some(unsafe { Box::from_raw(fat(self.header(), len)) })
     }
 }

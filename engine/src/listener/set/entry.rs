@@ -4,22 +4,28 @@
 //! is also the removal switch. Removing a listener swaps it, in every array that is still alive, for
 //! one that does nothing, so that a walk needs no check per listener.
 //!
+//! A listener begins with the array in which it is alone. So where it is the only one there is no
+//! other array, and nothing to be looked up: whom to call stands where the listener is.
+//!
 //! | edge | release side | acquire side | protects | loom model |
 //! | L2   | `Entry::switch_off`, Relaxed | `Entry::call`, Relaxed | nothing but the word itself | unsubscribe::removed_is_not_called, removed_is_not_called_by_a_walk_on_an_older_array |
 //!
 //! L2 is Relaxed on both sides: the word protects no memory (the array's own lifetime does, see
 //! `reclaim.rs`), and coherence alone gives the contract: a walk that learns of the removal,
 //! because it is the remover's own thread or because something else ordered the two, reads the
-//! later value.
+//! later value. The array in which a listener is alone need not be written to: nothing runs in a walk
+//! before its first call, so a walk that learned of the removal before that finds a later array.
 #![expect(
     unsafe_code,
     reason = "listeners are erased to one function pointer and one pointer"
 )]
 
+use super::array::ArrayOfOne;
 use super::{Handle, Spec};
 use crate::error::BoxError;
 use crate::listener::Meta;
 use core::fmt;
+use core::marker::PhantomData;
 use core::mem::ManuallyDrop;
 use core::ptr::NonNull;
 use corecast_ring::sync::{AtomicPtr, Ordering, UnsafeCell};
@@ -48,10 +54,16 @@ pub(crate) fn is_skipped(error: &BoxError) -> bool {
     error.is::<Skipped>()
 }
 
-/// The part of a listener that does not depend on its closure.
+/// The part of a listener that does not depend on its closure. `repr(C)`, so that a pointer to the
+/// array in it is a pointer to the whole.
+#[repr(C)]
 pub(crate) struct Head<S: Spec> {
+    alone: ArrayOfOne<S>,
     pub(crate) meta: Meta<S::Item>,
     free: unsafe fn(NonNull<Head<S>>),
+    /// So that what a closure captures does not begin 8 bytes in front of a cache line's end, where
+    /// allocations begin at multiples of 16: a walk over ten listeners took half as long again.
+    room: u64,
 }
 
 /// A listener: its identity and its closure in one allocation. `repr(C)`, so that a pointer to the
@@ -155,10 +167,9 @@ unsafe fn free<S: Spec, F>(head: NonNull<Head<S>>) {
     drop(unsafe { Box::from_raw(head.cast::<Body<S, F>>().as_ptr()) });
 }
 
-/// A listener and how to call it. Dropping it drops the closure.
+/// A listener. Dropping it drops the closure.
 pub(crate) struct OwnedListener<S: Spec> {
     head: NonNull<Head<S>>,
-    call: Call<S>,
 }
 
 // SAFETY: the closure behind the pointer is Send by the bounds of both constructors, and so is
@@ -199,17 +210,25 @@ impl<S: Spec> OwnedListener<S> {
     }
 
     fn new<F>(meta: Meta<S::Item>, closure: F, call: Call<S>) -> Self {
-        let body = Box::new(Body {
+        let memory = NonNull::from(Box::leak(Box::<Body<S, F>>::new_uninit()));
+        let head = memory.cast();
+        // The entry says where the listener is.
+        let entry = Entry {
+            call: AtomicPtr::new(call as *mut ()),
+            head,
+        };
+        let body = Body {
             head: Head {
+                alone: ArrayOfOne::new(&meta, entry),
                 meta,
                 free: free::<S, F>,
+                room: 0,
             },
             closure: UnsafeCell::new(closure),
-        });
-        Self {
-            head: NonNull::from(Box::leak(body)).cast(),
-            call,
-        }
+        };
+        // SAFETY: the memory is that of a body.
+        unsafe { memory.cast().write(body) };
+        Self { head }
     }
 
     pub(crate) fn meta(&self) -> &Meta<S::Item> {
@@ -220,10 +239,8 @@ impl<S: Spec> OwnedListener<S> {
     /// Gives the listener to an array; its set frees it through [`OwnedListener::from_head`].
     pub(super) fn into_entry(self) -> Entry<S> {
         let listener = ManuallyDrop::new(self);
-        Entry {
-            call: AtomicPtr::new(listener.call as *mut ()),
-            head: listener.head,
-        }
+        // SAFETY: this handle owns the body.
+        unsafe { listener.head.as_ref() }.alone.entry().copy()
     }
 
     /// Takes a removed listener back from the arrays that held it.
@@ -232,10 +249,7 @@ impl<S: Spec> OwnedListener<S> {
     ///
     /// No array that any walk may still follow holds the listener, and this is called once for it.
     pub(crate) unsafe fn from_head(head: NonNull<Head<S>>) -> Self {
-        Self {
-            head,
-            call: call_nothing::<S>,
-        }
+        Self { head }
     }
 }
 
@@ -260,14 +274,19 @@ impl<S: Spec> Entry<S> {
     /// the array that a walk keeps alive.
     #[inline(always)]
     pub(crate) fn call(&self, arg: &S::Arg, ctx: S::Ctx<'_>) -> Outcome {
-        // Relaxed (L2).
-        let call = self.call.load(Ordering::Relaxed);
-        // SAFETY: the word is only ever written with a `Call<S>` (`into_entry`, `switch_off`).
-        let call = unsafe { core::mem::transmute::<*mut (), Call<S>>(call) };
         // SAFETY: the listener outlives every array that holds it (`reclaim.rs`), and the borrow of
         // this entry is one of the array's, which the caller's walk keeps alive; where the call is
         // exclusive, `Spec::EXCLUSIVE` sets have one walker.
-        unsafe { call(self.head, arg, ctx) }
+        unsafe { self.function()(self.head, arg, ctx) }
+    }
+
+    #[inline(always)]
+    fn function(&self) -> Call<S> {
+        // Relaxed (L2).
+        let call = self.call.load(Ordering::Relaxed);
+        // SAFETY: the word is only ever written with a `Call<S>` (`OwnedListener::new`,
+        // `switch_off`).
+        unsafe { core::mem::transmute::<*mut (), Call<S>>(call) }
     }
 
     /// The listener's meta data.
@@ -290,6 +309,34 @@ impl<S: Spec> Entry<S> {
             call: AtomicPtr::new(self.call.load(Ordering::Relaxed)),
             head: self.head,
         }
+    }
+}
+
+/// The listener of an array that has no other.
+pub(crate) struct Only<'a, S: Spec> {
+    head: NonNull<Head<S>>,
+    listener: PhantomData<&'a Head<S>>,
+}
+
+impl<S: Spec> Only<'_, S> {
+    /// # Safety
+    ///
+    /// The listener is alive for as long as this is used.
+    #[inline(always)]
+    pub(super) unsafe fn new(head: NonNull<Head<S>>) -> Self {
+        Self {
+            head,
+            listener: PhantomData,
+        }
+    }
+
+    /// As [`Entry::call`].
+    #[inline(always)]
+    pub(crate) fn call(&self, arg: &S::Arg, ctx: S::Ctx<'_>) -> Outcome {
+        // SAFETY: whoever made this says that the listener is alive.
+        let entry = unsafe { self.head.as_ref() }.alone.entry();
+        // SAFETY: as in `Entry::call`. (Where the listener is need not be asked of the entry.)
+        unsafe { entry.function()(self.head, arg, ctx) }
     }
 }
 

@@ -4,7 +4,8 @@
 //! place and retire the old one.
 //!
 //! - `entry.rs`: listeners in memory, entries, removal switches
-//! - `array.rs`: the array, and a pointer to it that says whether it has one listener, or none
+//! - `array.rs`: the array, which a listener that is alone has in itself, and a pointer to it that says
+//!   whether it has one listener, or none
 //! - `readers.rs`: who may be walking
 //! - `visitors.rs`: the shared path's per-thread state
 //! - `here.rs`: the records that this thread walks with
@@ -29,7 +30,7 @@ mod shared;
 mod visitors;
 
 pub(crate) use array::Array;
-pub(crate) use entry::{Entry, OwnedListener, Token, is_skipped};
+pub(crate) use entry::{Entry, Only, Outcome, OwnedListener, Token, is_skipped};
 pub(crate) use here::{BESIDE, close_hot, open_hot, surroundings};
 pub(crate) use owned::OwnedReader;
 pub(crate) use readers::{Readers, Record, Totals};
@@ -37,7 +38,7 @@ pub(crate) use readers::{Readers, Record, Totals};
 use crate::error::{SubscribeError, WaitError};
 use crate::fault::{ListenerInfo, Payload};
 use crate::listener::{ListenerId, Meta};
-use array::{Header, Thin};
+use array::{Header, Made, Thin};
 use cache_padded::CachePadded;
 use core::cell::Cell;
 use core::ptr::NonNull;
@@ -133,7 +134,7 @@ impl<S: Spec> ListenerSet<S> {
         reclaimer: Reclaimer,
         on_drop_panic: impl Fn(ListenerInfo, Payload) + Send + Sync + 'static,
     ) -> Self {
-        let empty = Thin::from_box(Array::<S>::empty()).word();
+        let empty = Thin::of(Array::<S>::empty()).word();
         Self {
             current: CachePadded::new(AtomicPtr::new(empty)),
             fences,
@@ -162,17 +163,17 @@ impl<S: Spec> ListenerSet<S> {
     }
 
     /// Puts `next` in place of the current array and retires that one with the removed listeners.
-    fn swap(&self, book: &mut Book<S>, next: Box<Array<S>>, removed: Vec<NonNull<Head<S>>>) {
+    fn swap(&self, book: &mut Book<S>, next: Made<S>, removed: Vec<NonNull<Head<S>>>) {
         for retired in &book.retirement.retired {
             // L2: older walks must not call them either.
-            retired.array().switch_off(&removed);
+            retired.switch_off(&removed);
         }
-        let next = Thin::from_box(next).word();
+        let next = Thin::of(next).word();
         // AcqRel (L1): the new array happens before any walk that finds it. The old one was
         // published by an earlier holder of the lock.
         let old = self.current.swap(next, Ordering::AcqRel);
-        // SAFETY: every array in `current` came from a box; the swap took this one out, and walks that
-        // still follow it are waited for before the box is dropped.
+        // SAFETY: every array in `current` came from `Thin::of`; the swap took this one out, and walks
+        // that still follow it are waited for before the box is dropped.
         let old = unsafe { Thin::from_word(old).into_box() };
         self.retire(&mut book.retirement, old, removed);
     }
@@ -377,10 +378,14 @@ impl<S: Spec> ListenerSet<S> {
 
 impl<S: Spec> Drop for ListenerSet<S> {
     fn drop(&mut self) {
-        let array = Thin::from_word(self.current.load(Ordering::Relaxed));
-        // SAFETY: every walk borrows the set, so none is left; arrays in `current` came from a box.
-        let array = unsafe { array.into_box() };
-        self.drop_everything(&array);
+        let array = Thin::<S>::from_word(self.current.load(Ordering::Relaxed));
+        // SAFETY: every walk borrows the set, so none is left.
+        let current = unsafe { array.array() };
+        // SAFETY: as above, and nobody will look at another array that has these listeners.
+        let listeners = unsafe { current.take_listeners() };
+        // SAFETY: it came from `Thin::of`, and nobody looks at it any more.
+        drop(unsafe { array.into_box() });
+        self.drop_everything(listeners);
         self.readers.close();
     }
 }
@@ -405,7 +410,7 @@ pub(crate) trait Walk<S: Spec>: Copy {
 
     /// The common part of a quick walk over one listener, which keeps nothing at hand but what ends
     /// it: whether that ran and succeeded. Does not unwind.
-    fn one(self, entry: &Entry<S>) -> Result<(), Self::Trouble>;
+    fn one(self, only: Only<'_, S>) -> Result<(), Self::Trouble>;
 
     /// The common part of any walk: whether all of them ran and succeeded. Does not unwind. To be part of
     /// one place.

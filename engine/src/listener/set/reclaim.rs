@@ -73,7 +73,9 @@ impl Patience {
 /// An array out of use, and the listeners that left with it.
 pub(super) struct Retired<S: Spec> {
     serial: u64,
-    array: Box<Array<S>>,
+    /// `None` where it is in one of the listeners. Its walks are waited for all the same, so that nobody
+    /// follows it any more when `quiesce` returns.
+    array: Option<Box<Array<S>>>,
     removed: Vec<NonNull<Head<S>>>,
     /// Who may still follow the array; `None` before the first look.
     watch: Option<Watch>,
@@ -102,8 +104,15 @@ impl Watch {
 unsafe impl<S: Spec> Send for Retired<S> {}
 
 impl<S: Spec> Retired<S> {
-    pub(super) fn array(&self) -> &Array<S> {
-        &self.array
+    /// Switches the entries of `heads` off, where the array has them (L2).
+    pub(super) fn switch_off(&self, heads: &[NonNull<Head<S>>]) {
+        if let Some(array) = &self.array {
+            array.switch_off(heads);
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.array.as_ref().map_or(0, |array| array.bytes())
     }
 
     fn may_be_dropped(&self) -> bool {
@@ -155,10 +164,7 @@ impl<S: Spec> Retirement<S> {
     }
 
     fn bytes(&self) -> usize {
-        self.retired
-            .iter()
-            .map(|retired| retired.array.bytes())
-            .sum()
+        self.retired.iter().map(Retired::bytes).sum()
     }
 }
 
@@ -167,7 +173,7 @@ impl<S: Spec> ListenerSet<S> {
     pub(super) fn retire(
         &self,
         retirement: &mut Retirement<S>,
-        array: Box<Array<S>>,
+        array: Option<Box<Array<S>>>,
         removed: Vec<NonNull<Head<S>>>,
     ) {
         let serial = retirement.next_serial;
@@ -460,16 +466,15 @@ impl<S: Spec> ListenerSet<S> {
         self.broken.load(Ordering::Relaxed)
     }
 
-    /// Drops every array and listener, for a set that nobody uses any more.
-    pub(super) fn drop_everything(&self, current: &Array<S>) {
+    /// Drops everything retired, and then the listeners of the current array, for a set that nobody uses
+    /// any more.
+    pub(super) fn drop_everything(&self, listeners: Vec<OwnedListener<S>>) {
         // A destructor that would wait for this set's end is told that it waits for itself.
         let _inside = Depth::enter_unlimited();
         let retired = core::mem::take(&mut lock(&self.book).retirement.retired);
         for mut retired in retired {
             retired.drop_listeners(&|listener| self.drop_listener(listener));
         }
-        // SAFETY: the set is being dropped, so no walk is left; the retired arrays are gone.
-        let listeners = unsafe { current.take_listeners() };
         listeners
             .into_iter()
             .for_each(|listener| self.drop_listener(listener));
