@@ -68,6 +68,29 @@ fn a_listener_removed_by_one_before_it_is_not_called_later_in_the_walk() {
 }
 
 #[test]
+fn a_listener_that_was_alone_when_a_run_began_may_be_removed_beside_another() {
+    let engine = manual(1);
+    let signal = engine.signal::<u64>("s").build().unwrap();
+    let (log, later) = (Log::new(), Log::new());
+    let (hand, handed) = mpsc::channel::<Subscription>();
+    let alone = signal.subscribe({
+        let (signal, log, later) = (signal.clone(), log.clone(), later.clone());
+        move |n| {
+            log.push(*n);
+            if *n == 3 {
+                signal.subscribe(later.listener()).detach();
+                drop(handed.recv().unwrap());
+            }
+        }
+    });
+    hand.send(alone).unwrap();
+    let mut out = signal.emitter().unwrap();
+    (0..10).for_each(|n| out.emit(n).unwrap());
+    engine.run_until_idle().unwrap();
+    assert_eq!(log.take(), [0, 1, 2, 3]);
+}
+
+#[test]
 fn a_listener_may_remove_itself_in_the_middle_of_a_run() {
     let engine = manual(1);
     let signal = engine.signal::<u64>("s").build().unwrap();

@@ -13,8 +13,8 @@
 //! L2 is Relaxed on both sides: the word protects no memory (the array's own lifetime does, see
 //! `reclaim.rs`), and coherence alone gives the contract: a walk that learns of the removal,
 //! because it is the remover's own thread or because something else ordered the two, reads the
-//! later value. The array in which a listener is alone need not be written to: nothing runs in a walk
-//! before its first call, so a walk that learned of the removal before that finds a later array.
+//! later value. The array in which a listener is alone is written to with the others: a worker's walk
+//! may follow it for many events.
 #![expect(
     unsafe_code,
     reason = "listeners are erased to one function pointer and one pointer"
@@ -64,6 +64,13 @@ pub(crate) struct Head<S: Spec> {
     /// So that what a closure captures does not begin 8 bytes in front of a cache line's end, where
     /// allocations begin at multiples of 16: a walk over ten listeners took half as long again.
     room: u64,
+}
+
+impl<S: Spec> Head<S> {
+    /// Switches the listener off in the array in which it is alone.
+    pub(super) fn switch_off(&self) {
+        self.alone.entry().switch_off();
+    }
 }
 
 /// A listener: its identity and its closure in one allocation. `repr(C)`, so that a pointer to the

@@ -168,6 +168,10 @@ impl<S: Spec> ListenerSet<S> {
             // L2: older walks must not call them either.
             retired.switch_off(&removed);
         }
+        for head in &removed {
+            // SAFETY: it is retired below, and dropped after that.
+            unsafe { head.as_ref() }.switch_off();
+        }
         let next = Thin::of(next).word();
         // AcqRel (L1): the new array happens before any walk that finds it. The old one was
         // published by an earlier holder of the lock.
