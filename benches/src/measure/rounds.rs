@@ -211,22 +211,34 @@ impl Contest<'_> {
         }
     }
 
-    /// Lets every side that has several code layouts keep its fastest.
+    /// Lets every side keep the fastest of its code layouts: the one whose laps have the least median,
+    /// so that a lap that happened to run well decides nothing.
+    ///
+    /// Layouts are tried as they will be counted, with the sides taking turns: what a lap costs also
+    /// depends on what ran before it.
     fn pick_layouts(&mut self, ops: u64) -> Result<(), ContestError> {
-        const TRIES: usize = 3;
-        for index in 0..self.sides.len() {
-            let layouts = self.sides[index].layouts();
-            if layouts < 2 {
-                continue;
-            }
-            let mut best = (Duration::MAX, 0);
-            for layout in 0..layouts {
-                self.sides[index].select_layout(layout);
-                for _ in 0..TRIES {
-                    best = best.min((self.verified_lap(index, ops)?.elapsed, layout));
+        const TURNS: usize = 5;
+        let most = self.sides.iter().map(|side| side.layouts()).max();
+        let mut best = vec![(Duration::MAX, 0); self.sides.len()];
+        for layout in 0..most.filter(|&most| most > 1).unwrap_or(0) {
+            let mut laps = vec![Vec::with_capacity(TURNS); self.sides.len()];
+            for _ in 0..TURNS {
+                for (index, laps) in laps.iter_mut().enumerate() {
+                    let side = &mut self.sides[index];
+                    // One that has fewer goes on with its last.
+                    side.select_layout(layout.min(side.layouts().saturating_sub(1)));
+                    laps.push(self.verified_lap(index, ops)?.elapsed);
                 }
             }
-            self.sides[index].select_layout(best.1);
+            for (index, (best, laps)) in best.iter_mut().zip(&mut laps).enumerate() {
+                if layout < self.sides[index].layouts() {
+                    laps.sort_unstable();
+                    *best = (*best).min((laps[TURNS / 2], layout));
+                }
+            }
+        }
+        for (side, (_, layout)) in self.sides.iter_mut().zip(best) {
+            side.select_layout(layout);
         }
         Ok(())
     }
