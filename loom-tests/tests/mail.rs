@@ -1,7 +1,8 @@
 //! What reaches a worker that drains or sleeps beside events (edge B1): new lanes, and captured state
-//! to be dropped.
+//! to be dropped. And lanes whose emitter is gone (G1).
 
 use corecast_loom_tests::{Captured, Log, Threaded, long_model};
+use corecast_ring::sync::thread;
 use std::time::Duration;
 
 #[test]
@@ -40,4 +41,24 @@ fn a_sleeping_worker_drops_what_was_captured() {
         assert!(watch.is_dropped());
         threaded.shut_down();
     });
+}
+
+#[test]
+fn a_worker_that_goes_to_sleep_gives_up_a_finished_lane() {
+    long_model(
+        "mail::a_worker_that_goes_to_sleep_gives_up_a_finished_lane",
+        || {
+            let mut threaded = Threaded::new();
+            let signal = threaded.engine().signal::<u64>("one").capacity(2);
+            let signal = signal.build().expect("a signal");
+            let emitter = signal.emitter().expect("a lane");
+            threaded.start();
+            drop(emitter);
+            // Nothing wakes the worker any more.
+            while !signal.metrics().lanes.is_empty() {
+                thread::yield_now();
+            }
+            threaded.shut_down();
+        },
+    );
 }

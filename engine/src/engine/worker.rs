@@ -159,9 +159,10 @@ impl Worker {
         self.shared.count_park();
         let shared = Arc::clone(&self.shared);
         idle.park(&shared.parker, None, || {
-            self.lanes.iter().any(|slot| slot.lane.is_ready())
-                || shared.has_mail()
-                || engine.phase() != phase
+            // A lane that was finished since the sweep is to be given up (G1).
+            let is_due = |slot: &Slot| slot.lane.is_ready() || slot.lane.is_finished();
+            let is_over = || engine.phase() != phase;
+            self.lanes.iter().any(is_due) || shared.has_mail() || is_over()
         });
         self.shared.set_status(Status::Running);
     }

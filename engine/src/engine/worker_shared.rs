@@ -65,6 +65,7 @@ const MOST_LEFT: usize = 1024;
 /// | I1   | entry switched off; `interrupts`, Release    | before each call of a listener: `interrupts`, Acquire; entry's switch | no call begins after a removal or an abandonment that happened before it | interrupts |
 /// | B1   | under the lock: mail in the box, `has_mail`; wake (P1) | `has_mail`; under the lock: `has_mail` cleared, box emptied | no mail is left lying | mail |
 /// | P1   | `phase`; wake                                | announced; `phase`                       | nobody sleeps through the end | shutdown::a_sleeping_worker_leaves |
+/// | G1   | lane closed (R4); wake                       | announced; the lane's `is_finished`      | no lane whose emitter is gone is kept through a sleep | mail::a_worker_that_goes_to_sleep_gives_up_a_finished_lane |
 ///
 /// A run of events takes one look at a listener's switch; the word is what makes a listener that is
 /// in the middle of a run stop between two events and be looked at again.
