@@ -277,9 +277,7 @@ impl<T: Send + 'static> SignalCore<T> {
         if after < before {
             post.forget_joins();
         }
-        let added = after.wrapping_sub(before);
-        // Relaxed: a hint for placing the next one, under a lock besides. Wraps for a removal.
-        post.worker.listeners.fetch_add(added, Ordering::Relaxed);
+        post.count_listeners(after.wrapping_sub(before));
         self.update(post, state);
         result
     }
@@ -482,13 +480,7 @@ impl<T: Send + 'static> Drop for SignalCore<T> {
     fn drop(&mut self) {
         let this: *const Self = self;
         self.engine.fold(this, self.lane_events());
-        for post in &self.posts {
-            let listeners = post.set.array_len();
-            // Relaxed: as in `counting`.
-            post.worker
-                .listeners
-                .fetch_sub(listeners, Ordering::Relaxed);
-        }
+        self.posts.iter().for_each(|post| post.discount_listeners());
     }
 }
 

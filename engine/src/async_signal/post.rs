@@ -16,7 +16,7 @@ use crate::metrics::LaneMetrics;
 use crate::registry::Registry;
 use crate::subscription::Removal;
 use cache_padded::CachePadded;
-use corecast_ring::sync::{AtomicBool, AtomicU64, Mutex, Ordering, lock};
+use corecast_ring::sync::{AtomicBool, AtomicU64, AtomicUsize, Mutex, Ordering, lock};
 use corecast_ring::{FencePair, Monitor};
 use std::collections::HashSet;
 use std::sync::{Arc, Weak};
@@ -112,6 +112,9 @@ pub(crate) struct Post<T: Send + 'static> {
     /// There is a listener here. Written under the signal's lock; read by every shared emission.
     active: CachePadded<AtomicBool>,
     lanes: Mutex<Lanes<T>>,
+    /// How many of the worker's listeners were counted for this post. The array does not tell when the
+    /// signal ends: subscriptions that outlive it are taking listeners out meanwhile.
+    counted: AtomicUsize,
     /// Where latency is sampled.
     pub(crate) latency: Option<WorkerLatency>,
     signal: Weak<SignalCore<T>>,
@@ -161,6 +164,7 @@ impl<T: Send + 'static> Post<T> {
                     entries: Registry::default(),
                     folded: LaneEvents::default(),
                 }),
+                counted: AtomicUsize::new(0),
                 latency: sampler.and_then(|sampler| WorkerLatency::new(sampler.clock)),
                 signal,
                 collect_asked,
@@ -175,6 +179,20 @@ impl<T: Send + 'static> Post<T> {
 
     pub(crate) fn set_active(&self, active: bool) {
         self.active.store(active, Ordering::Release);
+    }
+
+    /// Counts as many more listeners at the worker; wraps for fewer. Under the signal's lock.
+    pub(crate) fn count_listeners(&self, added: usize) {
+        // Relaxed: a hint for placing the next one.
+        self.counted.fetch_add(added, Ordering::Relaxed);
+        self.worker.listeners.fetch_add(added, Ordering::Relaxed);
+    }
+
+    /// Counts them no longer. Called when the signal is gone, so that nobody counts beside it.
+    pub(crate) fn discount_listeners(&self) {
+        // Relaxed, and a read-modify-write: it takes what was counted last.
+        let counted = self.counted.swap(0, Ordering::Relaxed);
+        self.worker.listeners.fetch_sub(counted, Ordering::Relaxed);
     }
 
     /// Notes from where on `listener`, about to be added, takes each lane's events (J1).

@@ -2,8 +2,8 @@
 
 use crate::support::{LONG, door, engine, eventually, manual};
 use corecast::{Engine, WorkerListener};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -136,6 +136,33 @@ fn twenty_thousand_signals_leave_nothing_behind() {
         (report.accepted, report.delivered, report.abandoned),
         (2 * SIGNALS, 2 * SIGNALS, 0)
     );
+}
+
+#[test]
+fn a_signal_and_its_listeners_may_end_at_once() {
+    const ROUNDS: usize = 20_000;
+    let engine = manual(1);
+    let next = Mutex::new(Vec::new());
+    let meeting = Barrier::new(2);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..ROUNDS {
+                meeting.wait();
+                drop(next.lock().unwrap().pop());
+                meeting.wait();
+            }
+        });
+        for _ in 0..ROUNDS {
+            let signal = engine.signal::<u64>("s").capacity(2).build().unwrap();
+            let subscriptions: Vec<_> = (0..4).map(|_| signal.subscribe(|_| {})).collect();
+            next.lock().unwrap().push(signal);
+            meeting.wait();
+            drop(subscriptions);
+            meeting.wait();
+            engine.run_until_idle().unwrap();
+        }
+    });
+    assert_eq!(held(&engine), (0, 0, 0, 0));
 }
 
 #[test]
